@@ -1,0 +1,72 @@
+"""What every source of sound is.
+
+A source is opened, read and closed by one thread, its capture thread. It hands over
+mono chunks at its own rate; resampling to the model's rate is done behind it. It
+counts its samples and never looks at the clock, except to pace itself.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from listener.config import Options
+from listener.types import AudioChunk
+
+
+class EndOfSource(Exception):  # noqa: N818 - an outcome, as StopIteration is, not an error
+    """The source has no more sound to give: the file is at its end."""
+
+
+class Source(ABC):
+    """One stream of sound.
+
+    Parameters
+    ----------
+    name
+        Under which its events appear.
+    options
+        The source's validated part of the configuration.
+    """
+
+    Options: ClassVar[type[Options]] = Options
+    """Settings that this source takes beside ``name`` and ``use``."""
+
+    live: ClassVar[bool] = True
+    """Sound that is not taken now is lost. A source that is not live is made to wait instead."""
+
+    has_clock: ClassVar[bool] = True
+    """Its samples are taken as time goes by, so that its events have a UTC time."""
+
+    def __init__(self, name: str, options: Options) -> None:
+        self.name = name
+        self.options = options
+
+    @abstractmethod
+    def open(self) -> int:
+        """Take hold of the device or file.
+
+        Returns
+        -------
+        int
+            Sample rate of the chunks to come, in Hz.
+
+        Raises
+        ------
+        SourceError
+            It cannot be had; the message says why and what to do.
+        """
+
+    @abstractmethod
+    def read(self, timeout_s: float) -> AudioChunk | None:
+        """Give the next chunk, or None if none came within ``timeout_s`` seconds.
+
+        Raises
+        ------
+        EndOfSource
+            There will be no more.
+        SourceError
+            The device is gone. `close` and `open` may bring it back.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go. Closing twice, or before opening, does nothing."""
