@@ -1,0 +1,206 @@
+"""The newest seconds of one source, addressed by sample position.
+
+One thread writes, any number read. A live source is never made to wait: what nobody
+read in time is overwritten, and the reader that comes too late is told so (*overrun*).
+A source that can wait (a file at full speed) is held back by its slowest reader.
+"""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from listener.types import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive samples out of a ring; a gap lies before one, never inside."""
+
+    samples: Samples
+    """A copy; mono, float32, in [-1, 1]."""
+
+    first_sample: int
+    """Position of ``samples[0]``."""
+
+    after_gap: bool
+    """Samples just before the first one were lost, or were overwritten before this reader came."""
+
+    written_at: float
+    """``time.monotonic()`` of the newest write."""
+
+
+class Ring:
+    """A ring buffer of mono samples.
+
+    Parameters
+    ----------
+    capacity
+        Samples that it holds.
+    sample_rate
+        Hz.
+    waits
+        Whether the writer is made to wait for the readers (a source that is not live).
+    """
+
+    def __init__(self, capacity: int, sample_rate: int, waits: bool = False) -> None:
+        self.capacity = capacity
+        self.sample_rate = sample_rate
+        self.overruns = 0
+        self._waits = waits
+        self._buffer: Samples = np.zeros(capacity, np.float32)
+        self._end = 0
+        self._gap_ends: deque[int] = deque()
+        self._bookmarks: set[Bookmark] = set()
+        self._closed = False
+        self._written_at = time.monotonic()
+        self._changed = threading.Condition()
+
+    @property
+    def end_sample(self) -> int:
+        """Position just past the newest sample."""
+        return self._end
+
+    @property
+    def start_sample(self) -> int:
+        """Position of the oldest sample that is still held."""
+        return max(0, self._end - self.capacity)
+
+    @property
+    def closed(self) -> bool:
+        """No more samples will come."""
+        return self._closed
+
+    def write(self, samples: Samples, lost: int = 0, gap: bool = False) -> None:
+        """Append samples.
+
+        Parameters
+        ----------
+        samples
+            The next samples of the source.
+        lost
+            Samples known to be missing before them; they read as silence.
+        gap
+            An unknown number of samples is missing before them.
+        """
+        if lost:
+            self._append(np.zeros(min(lost, self.capacity), np.float32), lost)
+        if lost or gap:
+            with self._changed:
+                self._gap_ends.append(self._end)
+        step = self.capacity // 2
+        for first in range(0, len(samples), step):
+            part = samples[first : first + step]
+            self._append(part, len(part))
+
+    def close(self) -> None:
+        """Say that no more samples will come."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def bookmark(self, position: int) -> "Bookmark":
+        """Follow the ring from a position on; a writer that can wait does not overwrite what lies behind it."""
+        with self._changed:
+            mark = Bookmark(self, max(position, self.start_sample))
+            self._bookmarks.add(mark)
+            return mark
+
+    def read(self, mark: "Bookmark", limit: int) -> Piece | None:
+        """Give what came since the bookmark and move it on, or None if nothing did.
+
+        The piece ends before the next gap, and after ``limit`` samples at most.
+        """
+        with self._changed:
+            if mark.position >= self._end:
+                return None
+            overrun = mark.position < self.start_sample
+            if overrun:
+                self.overruns += 1
+                mark.position = self.start_sample
+            first = mark.position
+            last = min([self._end, first + limit, *(gap for gap in self._gap_ends if gap > first)])
+            piece = Piece(self._copy(first, last), first, overrun or first in self._gap_ends, self._written_at)
+            mark.position = last
+            self._changed.notify_all()
+            return piece
+
+    def fetch(self, start_sample: int, end_sample: int, timeout_s: float) -> tuple[Samples, int, bool]:
+        """Copy what is held between two positions, after it has been heard.
+
+        Waits up to ``timeout_s`` seconds for ``end_sample``; gives less where the sound is no
+        longer held, ended, or did not come.
+
+        Returns
+        -------
+        tuple
+            The samples, the position of the first, and whether any are missing.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._end >= end_sample or self._closed, timeout_s)
+            first = min(max(start_sample, self.start_sample), self._end)
+            last = max(first, min(end_sample, self._end))
+            has_gap = first > max(start_sample, 0) or last < end_sample
+            has_gap = has_gap or any(first < gap <= last for gap in self._gap_ends)
+            return self._copy(first, last), first, has_gap
+
+    def release(self, mark: "Bookmark") -> None:
+        """Forget a bookmark."""
+        with self._changed:
+            self._bookmarks.discard(mark)
+            self._changed.notify_all()
+
+    def _append(self, samples: Samples, n_positions: int) -> None:
+        """Take ``samples`` as the last of the next ``n_positions`` positions."""
+        with self._changed:
+            if self._waits:
+                self._changed.wait_for(lambda: self._closed or self._room() >= len(samples))
+            if self._closed:
+                return
+            self._end += n_positions
+            begin = (self._end - len(samples)) % self.capacity
+            until_wrap = min(len(samples), self.capacity - begin)
+            self._buffer[begin : begin + until_wrap] = samples[:until_wrap]
+            self._buffer[: len(samples) - until_wrap] = samples[until_wrap:]
+            while self._gap_ends and self._gap_ends[0] < self.start_sample:
+                self._gap_ends.popleft()
+            self._written_at = time.monotonic()
+            self._changed.notify_all()
+
+    def _room(self) -> int:
+        oldest_wanted = min((mark.position for mark in self._bookmarks), default=self._end)
+        return self.capacity - (self._end - max(oldest_wanted, self.start_sample))
+
+    def _copy(self, first: int, last: int) -> Samples:
+        begin = first % self.capacity
+        until_wrap = min(last - first, self.capacity - begin)
+        head = self._buffer[begin : begin + until_wrap]
+        return np.concatenate((head, self._buffer[: last - first - until_wrap]))
+
+
+class Bookmark:
+    """A position in a ring whose samples are still wanted. Made by `Ring.bookmark`."""
+
+    def __init__(self, ring: Ring, position: int) -> None:
+        self._ring = ring
+        self.position = position
+
+    def read(self, limit: int) -> Piece | None:
+        """Give what came since, at most ``limit`` samples: see `Ring.read`."""
+        return self._ring.read(self, limit)
+
+    def close(self) -> None:
+        """Want nothing any more."""
+        self._ring.release(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
