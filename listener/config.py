@@ -1,9 +1,161 @@
-"""The configuration, and the one source of every default."""
+"""The configuration, and the one source of every default.
 
-from pydantic import BaseModel, ConfigDict
+``config.yaml`` at the top of the project shows every key with the default that stands here;
+a test holds the two together. `listener.config_file` reads such a file.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(ge=0)]
+PositiveSeconds = Annotated[float, Field(gt=0)]
+Score = Annotated[float, Field(ge=0, le=1)]
+Threshold = Annotated[float, Field(gt=0, le=1)] | Literal["auto"]
 
 
 class Options(BaseModel):
     """Settings of one part of the program; a plug-in derives its own from it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class PluginSettings(Options):
+    """Settings of a plug-in: those that all of its kind have, and its own beside them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    use: str
+    """Name of the plug-in: see ``listener plugins``."""
+
+    name: str | None = None
+    """What it is called in events and logs; the plug-in's name unless told."""
+
+
+class SourceSettings(PluginSettings):
+    """One source of sound."""
+
+    use: str = "microphone"
+
+
+class ModelSettings(Options):
+    """The model."""
+
+    path: Path = Path("models/household.pt")
+    """The bundle. Looked for in the working folder, beside the configuration, among the shipped ones."""
+
+    card: Path | None = None
+    """YAML card of a TorchScript file that has none inside."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the arithmetic. ``auto`` is fp32."""
+
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads of the model. One is right unless the machine idles."""
+
+
+class WindowSettings(Options):
+    """How often the model looks."""
+
+    hop_s: Annotated[float, Field(ge=0.05, le=10)] = 0.5
+    """Time between windows, in seconds."""
+
+
+class EventSettings(Options):
+    """When scores make an event."""
+
+    threshold_on: Threshold = "auto"
+    """Score at which an event begins. ``auto``: from the model's card."""
+
+    threshold_off: Threshold = "auto"
+    """Score under which it ends. ``auto``: from the card, and never above ``threshold_on``."""
+
+    smooth: Annotated[int, Field(ge=1, le=100)] = 1
+    """Windows whose mean score is compared."""
+
+    min_duration_s: Seconds = 0.0
+    """A shorter sound is no event."""
+
+    release_s: Seconds = 1.0
+    """An event is over when it has not been heard for this long."""
+
+    cooldown_s: Seconds = 5.0
+    """No new event of the label begins for this long after the end of the last one."""
+
+
+class LabelEventSettings(Options):
+    """What is different for one label; what is left out is as in ``events.default``."""
+
+    threshold_on: Threshold | None = None
+    threshold_off: Threshold | None = None
+    smooth: Annotated[int, Field(ge=1, le=100)] | None = None
+    min_duration_s: Seconds | None = None
+    release_s: Seconds | None = None
+    cooldown_s: Seconds | None = None
+
+
+class EventsSettings(Options):
+    """When scores make events, for all labels and for some."""
+
+    default: EventSettings = EventSettings()
+    """For every label."""
+
+    labels: Mapping[str, LabelEventSettings] = {}
+    """What is different for a label."""
+
+    only: tuple[str, ...] = ()
+    """The labels that make events; empty: every label of the model."""
+
+
+class ActionSettings(PluginSettings):
+    """One action, and when it runs."""
+
+    labels: tuple[str, ...] = ("*",)
+    """Labels that it answers to; ``*`` and ``?`` are wild."""
+
+    when: Literal["onset", "offset", "both"] = "onset"
+    """Which end of an event it answers to."""
+
+    sources: tuple[str, ...] = ("*",)
+    """Sources that it answers to; ``*`` and ``?`` are wild."""
+
+    min_score: Score = 0.0
+    """Least score of an event that it answers to."""
+
+    timeout_s: PositiveSeconds = 30.0
+    """It is given up after this long."""
+
+    deadline_s: PositiveSeconds = 60.0
+    """An event that had to wait longer than this is dropped, not acted on late."""
+
+    inbox: Annotated[int, Field(ge=1, le=100_000)] = 64
+    """Events that may wait for it; more are dropped and counted."""
+
+
+class Config(Options):
+    """The whole configuration."""
+
+    sources: tuple[SourceSettings, ...] = (
+        SourceSettings(use="microphone", name="mic"),
+    )
+    """Where sound comes from."""
+
+    model: ModelSettings = ModelSettings()
+    """What names it."""
+
+    windows: WindowSettings = WindowSettings()
+    """How often."""
+
+    events: EventsSettings = EventsSettings()
+    """When it counts."""
+
+    actions: tuple[ActionSettings, ...] = (ActionSettings(use="log"),)
+    """What is done about it."""

@@ -32,9 +32,10 @@ class LogMel:
 
     def __init__(self, parameters: FeatureParameters) -> None:
         self.parameters = parameters
-        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(parameters.n_fft) / parameters.n_fft)).astype(
-            np.float32
-        )
+        self._hann = (
+            0.5
+            - 0.5 * np.cos(2 * np.pi * np.arange(parameters.n_fft) / parameters.n_fft)
+        ).astype(np.float32)
         self._bank = csr_array(
             filter_bank(
                 parameters.sample_rate,
@@ -45,11 +46,15 @@ class LogMel:
             )
         )
         # numpy's mean adds up in another order where there is only one frame.
-        self._mean = csr_array(np.full((1, parameters.n_mels), 1 / parameters.n_mels, np.float32))
+        self._mean = csr_array(
+            np.full((1, parameters.n_mels), 1 / parameters.n_mels, np.float32)
+        )
 
     def n_frames(self, n_samples: int) -> int:
         """Whole frames in ``n_samples`` samples."""
-        return max(0, 1 + (n_samples - self.parameters.n_fft) // self.parameters.hop_length)
+        return max(
+            0, 1 + (n_samples - self.parameters.n_fft) // self.parameters.hop_length
+        )
 
     def __call__(self, samples: Samples) -> NDArray[np.float32]:
         """Transform sound of any length.
@@ -71,7 +76,9 @@ class LogMel:
         spectrogram = np.empty((self.parameters.n_mels, n_frames), np.float32)
         for first in range(0, n_frames, FRAMES_AT_ONCE):
             last = min(first + FRAMES_AT_ONCE, n_frames)
-            spectrogram[:, first:last] = self._transform(self._cut(samples, first, last))
+            spectrogram[:, first:last] = self._transform(
+                self._cut(samples, first, last)
+            )
         return spectrogram
 
     def _cut(self, samples: Samples, first: int, last: int) -> NDArray[np.float32]:
@@ -85,7 +92,11 @@ class LogMel:
         mel = self._bank @ power.T
         np.maximum(mel, np.float32(self.parameters.floor), out=mel)
         log_mel = np.log(mel, out=mel)
-        return self._normalised(log_mel) if self.parameters.normalisation == "frame" else log_mel
+        return (
+            self._normalised(log_mel)
+            if self.parameters.normalisation == "frame"
+            else log_mel
+        )
 
     def _normalised(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
         deviation = log_mel - self._mean @ log_mel
@@ -129,7 +140,9 @@ class LogMelStream:
         n_new = self._log_mel.n_frames(len(pending))
         for first in range(0, n_new, self._n_kept):
             begin = first * self._hop_length
-            end = (min(first + self._n_kept, n_new) - 1) * self._hop_length + self._log_mel.parameters.n_fft
+            end = (
+                min(first + self._n_kept, n_new) - 1
+            ) * self._hop_length + self._log_mel.parameters.n_fft
             self._append(self._log_mel(pending[begin:end]))
         self._pending = pending[n_new * self._hop_length :]
 

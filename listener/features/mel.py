@@ -12,7 +12,10 @@ LOG_STEP = np.log(6.4) / 27.0
 def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Slaney's mel scale (Auditory Toolbox, 1998), the one that librosa uses by default."""
     linear = hz / LINEAR_HZ_PER_MEL
-    logarithmic = BREAK_HZ / LINEAR_HZ_PER_MEL + np.log(np.maximum(hz, BREAK_HZ) / BREAK_HZ) / LOG_STEP
+    logarithmic = (
+        BREAK_HZ / LINEAR_HZ_PER_MEL
+        + np.log(np.maximum(hz, BREAK_HZ) / BREAK_HZ) / LOG_STEP
+    )
     return np.where(hz < BREAK_HZ, linear, logarithmic)
 
 
@@ -25,7 +28,11 @@ def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def filter_bank(
-    sample_rate: int, n_fft: int, n_mels: int, f_min_hz: float = 0.0, f_max_hz: float | None = None
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    f_min_hz: float = 0.0,
+    f_max_hz: float | None = None,
 ) -> NDArray[np.float32]:
     """Triangles of equal area whose corners are equally spaced in mel.
 

@@ -3,15 +3,16 @@
 import struct
 
 import numpy as np
+from numpy.typing import NDArray
 
 from listener.types import Samples
 
 PCM, MONO, BYTES_PER_SAMPLE = 1, 1, 2
 
 
-def to_int16(samples: Samples) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+def to_int16(samples: Samples) -> NDArray[np.int16]:
     """Quantise samples in [-1, 1] to 16 bits; the exact inverse of dividing 16-bit samples by 32768."""
-    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2")
+    return np.asarray(np.clip(np.rint(samples * 32768.0), -32768, 32767), "<i2")
 
 
 def wav_bytes(samples: Samples, sample_rate: int) -> bytes:

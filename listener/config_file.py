@@ -1,0 +1,265 @@
+"""Reading a configuration file, so that every problem is named with its line."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from listener.config import Config
+from listener.errors import ConfigError
+
+Location = tuple[str | int, ...]
+"""Where a setting stands: ``("actions", 1, "labels")``."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_ENVIRONMENT = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A configuration and where each setting stands in its file."""
+
+    config: Config
+    """The settings."""
+
+    path: Path | None = None
+    """The file; None for the built-in defaults."""
+
+    lines: Mapping[Location, int] = field(default_factory=dict)
+    """Line of each setting, from 1."""
+
+    def problem(self, location: Location, message: str) -> str:
+        """Form the line that tells a user what is wrong with a setting."""
+        return (
+            f"{_place(self.path, self.lines, location)}{_dotted(location)}: {message}"
+        )
+
+
+def read_config(path: Path) -> ConfigFile:
+    """Read and validate a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, or something in it is wrong; every problem is named at once.
+    """
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: the configuration cannot be read: {error}"
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(_syntax_problem(path, error)) from error
+    reader = _Reader(path)
+    data = {} if root is None else reader.read(root, ())
+    if not isinstance(data, Mapping):
+        reader.problems.append(
+            f"{path}:1: the configuration must be a table of settings such as 'model:'"
+        )
+    if reader.problems:
+        raise ConfigError(*reader.problems)
+    config = validate(Config, data, path, reader.lines)
+    return ConfigFile(config, path, reader.lines)
+
+
+def validate(
+    model: type[Model],
+    data: Any,
+    path: Path | None = None,
+    lines: Mapping[Location, int] | None = None,
+    prefix: Location = (),
+) -> Model:
+    """Check settings against their model.
+
+    Parameters
+    ----------
+    model
+        What they should be.
+    data
+        What was given.
+    path, lines, prefix
+        The file, the lines of its settings, and where these settings stand in it.
+
+    Raises
+    ------
+    ConfigError
+        They do not fit; one line for each problem.
+    """
+    try:
+        # As JSON, a list may stand for a tuple and a string for a path, but a string for no number.
+        return model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        messages: dict[Location, list[str]] = {}
+        for detail in error.errors():
+            location = _without_union_tags(detail["loc"], data)
+            messages.setdefault((*prefix, *location), []).append(
+                _message(detail, model, location)
+            )
+        places = {
+            location: _place(path, lines or {}, location) for location in messages
+        }
+        raise ConfigError(
+            *(
+                f"{places[location]}{_dotted(location)}: {' or '.join(told)}"
+                for location, told in messages.items()
+            )
+        ) from error
+
+
+class _Reader:
+    """Turns YAML nodes into values and remembers their lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.lines: dict[Location, int] = {}
+        self.problems: list[str] = []
+        self._path = path
+        self._constructor = yaml.SafeLoader("")
+
+    def read(self, node: yaml.Node, location: Location) -> Any:
+        self.lines.setdefault(location, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, location)
+        if isinstance(node, yaml.SequenceNode):
+            return [
+                self.read(item, (*location, index))
+                for index, item in enumerate(node.value)
+            ]
+        if node.tag == "!file":
+            return self._secret_file(node, location)
+        if not node.tag.startswith("tag:yaml.org"):
+            self._complain(location, f"unknown tag '{node.tag}'; there is '!file PATH'")
+            return None
+        value = self._constructor.construct_object(node)
+        return self._expanded(value, location) if isinstance(value, str) else value
+
+    def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            here = (*location, key)
+            if key in values:
+                self._complain(
+                    here, "this key stands twice", key_node.start_mark.line + 1
+                )
+            self.lines[here] = key_node.start_mark.line + 1
+            values[key] = self.read(value_node, here)
+        return values
+
+    def _secret_file(self, node: yaml.Node, location: Location) -> str:
+        try:
+            return Path(str(node.value)).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self._complain(location, f"the file '{node.value}' cannot be read: {error}")
+            return ""
+
+    def _expanded(self, value: str, location: Location) -> str:
+        def replacement(match: re.Match[str]) -> str:
+            name = match.group(1)
+            if name not in os.environ:
+                self._complain(location, f"the environment variable {name} is not set")
+            return os.environ.get(name, "")
+
+        return _ENVIRONMENT.sub(replacement, value)
+
+    def _complain(
+        self, location: Location, message: str, line: int | None = None
+    ) -> None:
+        lines = self.lines if line is None else {location: line}
+        self.problems.append(
+            f"{_place(self._path, lines, location)}{_dotted(location)}: {message}"
+        )
+
+
+def _syntax_problem(path: Path, error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return (
+        f"{path}:{mark.line + 1}: no valid YAML: {what}"
+        if mark
+        else f"{path}: no valid YAML: {what}"
+    )
+
+
+def _place(path: Path | None, lines: Mapping[Location, int], location: Location) -> str:
+    if path is None:
+        return ""
+    while location and location not in lines:
+        location = location[:-1]
+    return f"{path}:{lines[location]}: " if location in lines else f"{path}: "
+
+
+def _dotted(location: Location) -> str:
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
+    ).lstrip(".")
+
+
+def _without_union_tags(location: Location, data: Any) -> Location:
+    """Drop what pydantic adds for the members of a union: only keys that the user wrote, or should have."""
+    kept: list[str | int] = []
+    for position, part in enumerate(location):
+        if isinstance(data, Mapping) and part in data:
+            kept.append(part)
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int):
+            kept.append(part)
+            data = data[part]
+        elif position == len(location) - 1 and isinstance(data, Mapping):
+            kept.append(part)
+    return tuple(kept)
+
+
+def _message(detail: ErrorDetails, model: type[BaseModel], location: Location) -> str:
+    if detail["type"] == "extra_forbidden":
+        known = _fields_at(model, location[:-1])
+        near = get_close_matches(str(location[-1]), known, n=1)
+        return "unknown key" + (
+            f": did you mean '{near[0]}'?"
+            if near
+            else f": there are {', '.join(known)}"
+        )
+    if detail["type"] == "missing":
+        return "is missing"
+    message = (
+        detail["msg"]
+        .removeprefix("Value error, ")
+        .replace("Input should be", "must be")
+    )
+    given = detail["input"]
+    return (
+        message
+        if isinstance(given, dict | list)
+        else f"{message} (it is {json.dumps(given, default=str)})"
+    )
+
+
+def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
+    """Names of the settings that may stand at a location."""
+    annotation: Any = model
+    for part in location:
+        fields = getattr(annotation, "model_fields", {})
+        annotation = fields[part].annotation if part in fields else _item_of(annotation)
+    while annotation is not None and not hasattr(annotation, "model_fields"):
+        annotation = _item_of(annotation)
+    return list(getattr(annotation, "model_fields", {}))
+
+
+def _item_of(annotation: Any) -> Any:
+    models = [
+        item
+        for item in get_args(annotation)
+        if item is not Ellipsis and item is not str
+    ]
+    return models[-1] if models else None
