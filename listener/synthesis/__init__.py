@@ -7,9 +7,35 @@ used in training; the rest is for the demo scene, and a model has to know it fro
 real recordings.
 """
 
-from listener.synthesis.alarm import smoke_alarm
+from listener.synthesis.alarm import PIEZO_HZ, SQUARE_HZ, smoke_alarm
+from listener.synthesis.machines import helicopter
 from listener.synthesis.parts import coloured_noise
 from listener.synthesis.rooms import room
+from listener.synthesis.signals import car_horn, siren
+from listener.synthesis.struck import church_bells, clock_tick, glass_breaking
 from listener.synthesis.tones import beep, hum
+from listener.synthesis.voices import chirping_birds, crying_baby, dog, rooster
+from listener.synthesis.weather import rain, sea_waves, wind
 
-__all__ = ["beep", "coloured_noise", "hum", "room", "smoke_alarm"]
+__all__ = [
+    "PIEZO_HZ",
+    "SQUARE_HZ",
+    "beep",
+    "car_horn",
+    "chirping_birds",
+    "church_bells",
+    "clock_tick",
+    "coloured_noise",
+    "crying_baby",
+    "dog",
+    "glass_breaking",
+    "helicopter",
+    "hum",
+    "rain",
+    "room",
+    "rooster",
+    "sea_waves",
+    "siren",
+    "smoke_alarm",
+    "wind",
+]
