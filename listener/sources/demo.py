@@ -7,7 +7,7 @@ time, to the sample.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 
@@ -86,6 +86,7 @@ class DemoSource(Source):
     live: ClassVar[bool] = False
     has_clock: ClassVar[bool] = True
 
+    options: DemoOptions
     _pacer: Pacer | None = None
     _position = 0
 
@@ -93,7 +94,7 @@ class DemoSource(Source):
         """Render the scene and begin to play it from its first sample."""
         render_scene()
         self._position = 0
-        self._pacer = Pacer(SAMPLE_RATE, cast(DemoOptions, self.options).speed)
+        self._pacer = Pacer(SAMPLE_RATE, self.options.speed)
         return SAMPLE_RATE
 
     def read(self, timeout_s: float) -> AudioChunk | None:
@@ -106,7 +107,7 @@ class DemoSource(Source):
         """
         assert self._pacer is not None, "read before open"
         scene = render_scene()
-        if self._position >= len(scene) and not cast(DemoOptions, self.options).loop:
+        if self._position >= len(scene) and not self.options.loop:
             raise EndOfSource
         if not self._pacer.wait(self._position + _CHUNK_SAMPLES, timeout_s):
             return None

@@ -5,19 +5,17 @@ import numpy as np
 from listener.synthesis.parts import Signal, between, convolved, full_scale, harmonics, smoothed
 from listener.types import Samples
 
-_YELP_HZ = 3.0
-_WAIL_HZ = 0.22
-
 
 def siren(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: float = 8.0) -> Samples:
     """Wail for the first half and yelp for the second, as an ambulance does at a crossing. Peak 1.
 
-    An electronic siren sweeps a square wave between about 650 Hz and 1.5 kHz, 12 times a
-    minute (wail) or 180 times (yelp).
+    An electronic siren sweeps a square wave between about 650 Hz and 1.5 kHz, some 12
+    times a minute (wail) or 180 times (yelp).
     """
     time_s = np.arange(round(duration_s * sample_rate)) / sample_rate
     yelping = time_s > duration_s / 2
-    sweep = np.where(yelping, _YELP_HZ * (time_s - duration_s / 2), _WAIL_HZ * time_s) % 1
+    wail_hz, yelp_hz = rng.uniform(0.2, 0.25), rng.uniform(2.7, 3.3)
+    sweep = np.where(yelping, yelp_hz * (time_s - duration_s / 2), wail_hz * time_s) % 1
     height = 0.5 - 0.5 * np.cos(2 * np.pi * sweep)
     frequency_hz = smoothed(650 * 2 ** (1.2 * height), 0.005 * sample_rate)
     frequency_hz[: round(0.05 * sample_rate)] = 650  # the smoothing starts from 0

@@ -17,7 +17,7 @@ _PATTERNS: tuple[tuple[tuple[float, float], ...], ...] = (
     ((1.0, 4.0),),  # the same, Europe
     ((60.0, 1.0),),  # a test tone, feedback, a kettle
 )
-"""Seconds on and off, repeated. No pulse lasts 0.4 to 0.6 s: alone in a window it would be a smoke alarm's."""
+"""Seconds on and off, repeated. No pulse lasts 0.4 to 0.6 s: a lone one could be a smoke alarm's."""
 
 
 def beep(
