@@ -1,0 +1,96 @@
+"""Which microphones there are, and which one is meant."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from listener.errors import DeviceError
+from listener.sources.portaudio import (
+    BACKENDS,
+    Backend,
+    BackendName,
+    DeviceInfo,
+    initialised,
+    load_backend,
+)
+
+NO_MICROPHONE = "no microphone found: connect one, or start the sound server, and see 'listener devices'"
+
+
+def list_devices(backends: Sequence[BackendName] = BACKENDS, *, probe: bool = False) -> list[DeviceInfo]:
+    """All devices that sound can be taken from, as each back end sees them.
+
+    Parameters
+    ----------
+    backends
+        The back ends to ask.
+    probe
+        Open each device for a moment, to see whether it can be.
+
+    Raises
+    ------
+    DeviceError
+        A back end is not installed.
+    """
+    found: list[DeviceInfo] = []
+    for name in backends:
+        with initialised(load_backend(name)) as backend:
+            devices = backend.devices()
+            found += [_probed(backend, device) for device in devices] if probe else devices
+    return found
+
+
+def find_device(devices: Sequence[DeviceInfo], wanted: str | int) -> DeviceInfo:
+    """The one device that is meant.
+
+    Parameters
+    ----------
+    devices
+        What there is.
+    wanted
+        ``default``, an index, a name, a part of a name or a pattern (``*USB*``); case
+        only matters between names that differ by nothing else.
+
+    Raises
+    ------
+    DeviceError
+        None or several are meant; the message lists what there is.
+    """
+    if not devices:
+        raise DeviceError(NO_MICROPHONE)
+    matches = _matches(devices, wanted)
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise DeviceError(f"no microphone is called '{wanted}': there are {_listed(devices)}")
+    raise DeviceError(f"microphone '{wanted}' is ambiguous, give its index or whole name: {_listed(matches)}")
+
+
+def _matches(devices: Sequence[DeviceInfo], wanted: str | int) -> list[DeviceInfo]:
+    if wanted == "default":
+        return [device for device in devices if device.default] or list(devices[:1])
+    text = str(wanted)
+    folded = text.casefold()
+    tests = (
+        lambda device: device.name == text,
+        lambda device: text.isdecimal() and device.index == int(text),
+        lambda device: device.name.casefold() == folded,
+        lambda device: fnmatchcase(device.name.casefold(), folded),
+        lambda device: not text.isdecimal() and folded in device.name.casefold(),
+    )
+    for test in tests:
+        if matches := [device for device in devices if test(device)]:
+            return matches
+    return []
+
+
+def _listed(devices: Sequence[DeviceInfo]) -> str:
+    return ", ".join(f"{device.index}: '{device.name}'" for device in devices)
+
+
+def _probed(backend: Backend, device: DeviceInfo) -> DeviceInfo:
+    try:
+        backend.open(device, 1, device.default_rate_hz, 0, lambda _data, _overflowed: None).close()
+    except DeviceError as error:
+        return replace(device, opens=False, problem=str(error))
+    return replace(device, opens=True)

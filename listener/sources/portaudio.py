@@ -1,0 +1,146 @@
+"""PortAudio: what its two Python bindings have in common, and the seam that each of them fills.
+
+PortAudio reads the list of devices once, when it is initialised, and counts how often
+that was done. Every microphone initialises it when it opens and terminates it when it
+closes. So the list is read anew whenever no other microphone of the process is open,
+which is how one that was plugged in again is found; and no stream is ever cut by another
+one that comes or goes. None of this is thread-safe in the library: `LOCK` guards it.
+"""
+
+import ctypes
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, Protocol
+
+from listener.errors import DeviceError
+
+BackendName = Literal["pyaudio", "sounddevice"]
+"""The Python bindings of PortAudio."""
+
+BACKENDS: tuple[BackendName, ...] = ("pyaudio", "sounddevice")
+
+LOCK = threading.RLock()
+"""Held while PortAudio is initialised or terminated, and while streams are opened or closed."""
+
+OnBlock = Callable[[bytes, bool], None]
+"""Called from the audio thread with interleaved 16-bit samples, and whether some were lost before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A device that sound can be taken from, as one back end sees it."""
+
+    name: str
+    """As PortAudio reports it."""
+
+    index: int
+    """Its number; it may change whenever devices come and go."""
+
+    backend: BackendName
+    """The back end that sees it."""
+
+    channels: int
+    """The most channels it offers; sound servers and converters claim many."""
+
+    default_rate_hz: int
+    """Sample rate that it suggests."""
+
+    default: bool = False
+    """It is the one that the system would choose."""
+
+    opens: bool | None = None
+    """Whether it could be opened; None where nobody tried."""
+
+    problem: str | None = None
+    """Why it could not."""
+
+
+class InputStream(Protocol):
+    """A device that is delivering blocks."""
+
+    def is_active(self) -> bool:
+        """Whether more blocks may come; False for good once the device is lost."""
+
+    def close(self) -> None:
+        """Stop, wait for the audio thread, let go. Waits for a sound server that does not answer."""
+
+
+class Backend(Protocol):
+    """One Python binding of PortAudio. All calls are made with `LOCK` held."""
+
+    def initialise(self) -> None:
+        """Start PortAudio, or count one user more."""
+
+    def terminate(self) -> None:
+        """Undo one `initialise`."""
+
+    def devices(self) -> list[DeviceInfo]:
+        """All devices with at least one input channel."""
+
+    def open(
+        self, device: DeviceInfo, channels: int, rate_hz: int, block_samples: int, on_block: OnBlock
+    ) -> InputStream:
+        """Open a device of `devices` and let it run.
+
+        Raises
+        ------
+        DeviceError
+            It is busy or refuses the rate or the channels; the message is PortAudio's.
+        """
+
+
+def load_backend(name: BackendName) -> Backend:
+    """Import a binding of PortAudio.
+
+    Raises
+    ------
+    DeviceError
+        It, or PortAudio itself, is not installed.
+    """
+    silence_c_libraries()
+    try:
+        if name == "pyaudio":
+            from listener.sources.pyaudio_backend import PyAudioBackend
+
+            return PyAudioBackend()
+        from listener.sources.sounddevice_backend import SoundDeviceBackend
+
+        return SoundDeviceBackend()
+    except (ImportError, OSError) as error:
+        raise DeviceError(
+            f"backend '{name}' cannot be used ({error}): is PortAudio installed (Debian: libportaudio2)?"
+        ) from error
+
+
+@contextmanager
+def initialised(backend: Backend) -> Iterator[Backend]:
+    """Hold PortAudio for a moment, to look at the devices."""
+    with LOCK:
+        backend.initialise()
+        try:
+            yield backend
+        finally:
+            backend.terminate()
+
+
+@cache
+def silence_c_libraries() -> None:
+    """Point the ``stderr`` of C code at nothing, for the rest of the process.
+
+    ALSA, JACK and PortAudio print there: dozens of lines while they look for devices,
+    and again from their own threads when a device is lost. This changes the variable
+    ``stderr`` of the C library, not file descriptor 2, which Python's ``sys.stderr``,
+    logging, ``faulthandler`` and child processes write to: they lose nothing, at no
+    time, in no thread. Elsewhere than with glibc the variable may be read-only, and the
+    noise stays.
+    """
+    process = ctypes.CDLL(None)
+    if not hasattr(process, "gnu_get_libc_version"):
+        return
+    process.fopen.restype = ctypes.c_void_p
+    nowhere = process.fopen(b"/dev/null", b"w")
+    if nowhere:
+        ctypes.c_void_p.in_dll(process, "stderr").value = nowhere
