@@ -103,7 +103,9 @@ class EventDetector:
         decisions: list[Decision] = []
         scores = prediction.scores.tolist()
         for index, tracker in self._trackers:
-            decision, event = tracker.step(scores[index], prediction, possible_onset_s, afresh)
+            decision, event = tracker.step(
+                scores[index], prediction, possible_onset_s, afresh
+            )
             decisions.append(decision)
             if event is not None:
                 events.append(event)
@@ -120,7 +122,14 @@ class EventDetector:
 class _LabelTracker:
     """The state machine of one label."""
 
-    def __init__(self, source: str, model: str, label: str, rule: LabelRule, make_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        source: str,
+        model: str,
+        label: str,
+        rule: LabelRule,
+        make_id: Callable[[], str],
+    ) -> None:
         self._source = source
         self._model = model
         self._label = label
@@ -136,7 +145,11 @@ class _LabelTracker:
         self._quiet_until_s = 0.0
 
     def step(
-        self, score: float, prediction: Prediction, possible_onset_s: float, afresh: bool
+        self,
+        score: float,
+        prediction: Prediction,
+        possible_onset_s: float,
+        afresh: bool,
     ) -> tuple[Decision, Event | None]:
         if afresh:
             self._recent.clear()
@@ -152,7 +165,15 @@ class _LabelTracker:
         event = self._event
         if reason is Reason.OFFSET:
             event = self._end(smoothed, prediction.start_s)
-        decision = Decision(self._source, self._label, prediction.end_s, score, smoothed, threshold, reason)
+        decision = Decision(
+            self._source,
+            self._label,
+            prediction.end_s,
+            score,
+            smoothed,
+            threshold,
+            reason,
+        )
         return decision, event if reason in (Reason.ONSET, Reason.OFFSET) else None
 
     def finish(self, end_s: float) -> Event | None:
@@ -161,7 +182,11 @@ class _LabelTracker:
         return self._end(sum(self._recent) / len(self._recent), end_s)
 
     def _waiting(
-        self, smoothed: float, prediction: Prediction, possible_onset_s: float, afresh: bool
+        self,
+        smoothed: float,
+        prediction: Prediction,
+        possible_onset_s: float,
+        afresh: bool,
     ) -> Reason:
         if smoothed < self._rule.threshold_on:
             self._pending_since_s = None
@@ -196,7 +221,9 @@ class _LabelTracker:
     def _sounding(self, smoothed: float, prediction: Prediction) -> Reason:
         assert self._event is not None
         if smoothed >= self._rule.threshold_off:
-            self._event = replace(self._event, peak_score=max(self._event.peak_score, smoothed))
+            self._event = replace(
+                self._event, peak_score=max(self._event.peak_score, smoothed)
+            )
             self._active_until_s = prediction.end_s
             self._faded_at_s = None
             return Reason.ONGOING
@@ -210,7 +237,9 @@ class _LabelTracker:
         assert self._event is not None
         faded_at_s = end_s if self._faded_at_s is None else self._faded_at_s
         offset_s = max(faded_at_s, self._earliest_offset_s)
-        ended = replace(self._event, phase=Phase.OFFSET, offset_s=offset_s, score=smoothed)
+        ended = replace(
+            self._event, phase=Phase.OFFSET, offset_s=offset_s, score=smoothed
+        )
         self._event = None
         self._quiet_until_s = offset_s + self._rule.cooldown_s
         return ended

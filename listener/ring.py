@@ -1,37 +1,20 @@
 """The newest seconds of one source, addressed by sample position.
 
 One thread writes, any number read. A live source is never made to wait: what nobody
-read in time is overwritten, and the reader that comes too late is told so (*overrun*).
-A source that can wait (a file at full speed) is held back by its slowest reader.
+read in time is overwritten, and a reader that comes too late finds its next chunk further
+on (*overrun*). A source that can wait (a file at full speed) is held back by its slowest
+reader.
 """
 
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from listener.types import Samples
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Consecutive samples out of a ring; a gap lies before one, never inside."""
-
-    samples: Samples
-    """A copy; mono, float32, in [-1, 1]."""
-
-    first_sample: int
-    """Position of ``samples[0]``."""
-
-    after_gap: bool
-    """Samples just before the first one were lost, or were overwritten before this reader came."""
-
-    written_at: float
-    """``time.monotonic()`` of the newest write."""
+from listener.types import AudioChunk, Samples
 
 
 class Ring:
@@ -54,7 +37,7 @@ class Ring:
         self._waits = waits
         self._buffer: Samples = np.zeros(capacity, np.float32)
         self._end = 0
-        self._gap_ends: deque[int] = deque()
+        self._gaps: deque[tuple[int, int]] = deque()
         self._bookmarks: set[Bookmark] = set()
         self._closed = False
         self._written_at = time.monotonic()
@@ -71,30 +54,25 @@ class Ring:
         return max(0, self._end - self.capacity)
 
     @property
+    def written_at(self) -> float:
+        """``time.monotonic()`` of the newest write."""
+        return self._written_at
+
+    @property
     def closed(self) -> bool:
         """No more samples will come."""
         return self._closed
 
-    def write(self, samples: Samples, lost: int = 0, gap: bool = False) -> None:
-        """Append samples.
-
-        Parameters
-        ----------
-        samples
-            The next samples of the source.
-        lost
-            Samples known to be missing before them; they read as silence.
-        gap
-            An unknown number of samples is missing before them.
-        """
-        if lost:
+    def write(self, chunk: AudioChunk) -> None:
+        """Append a chunk; positions that it leaves out, and a flagged one, become a gap."""
+        lost = chunk.first_sample - self._end
+        if lost or chunk.overflowed:
             self._append(np.zeros(min(lost, self.capacity), np.float32), lost)
-        if lost or gap:
             with self._changed:
-                self._gap_ends.append(self._end)
+                self._gaps.append((self._end - lost, self._end))
         step = self.capacity // 2
-        for first in range(0, len(samples), step):
-            part = samples[first : first + step]
+        for first in range(0, len(chunk.samples), step):
+            part = chunk.samples[first : first + step]
             self._append(part, len(part))
 
     def close(self) -> None:
@@ -104,55 +82,58 @@ class Ring:
             self._changed.notify_all()
 
     def bookmark(self, position: int) -> "Bookmark":
-        """Follow the ring from a position on; a writer that can wait does not overwrite what lies behind it."""
+        """Follow the ring from a position on; a writer that can wait overwrites nothing behind it."""
         with self._changed:
             mark = Bookmark(self, max(position, self.start_sample))
             self._bookmarks.add(mark)
             return mark
 
-    def read(self, mark: "Bookmark", limit: int) -> Piece | None:
+    def read(self, mark: "Bookmark", limit: int) -> AudioChunk | None:
         """Give what came since the bookmark and move it on, or None if nothing did.
 
-        The piece ends before the next gap, and after ``limit`` samples at most.
+        The chunk ends before the next gap, and after ``limit`` samples at most.
         """
         with self._changed:
-            if mark.position >= self._end:
+            first = self._readable_from(mark)
+            if first >= self._end:
                 return None
-            overrun = mark.position < self.start_sample
-            if overrun:
-                self.overruns += 1
-                mark.position = self.start_sample
-            first = mark.position
-            last = min([self._end, first + limit, *(gap for gap in self._gap_ends if gap > first)])
-            piece = Piece(self._copy(first, last), first, overrun or first in self._gap_ends, self._written_at)
+            after_gap = first > mark.position or any(end == first for _, end in self._gaps)
+            last = min([self._end, first + limit, *(gap for gap, _ in self._gaps if gap > first)])
             mark.position = last
             self._changed.notify_all()
-            return piece
+            return AudioChunk(self._copy(first, last), first, self.sample_rate, after_gap)
 
-    def fetch(self, start_sample: int, end_sample: int, timeout_s: float) -> tuple[Samples, int, bool]:
+    def fetch(self, start_sample: int, end_sample: int, timeout_s: float) -> tuple[AudioChunk, bool]:
         """Copy what is held between two positions, after it has been heard.
 
         Waits up to ``timeout_s`` seconds for ``end_sample``; gives less where the sound is no
-        longer held, ended, or did not come.
+        longer held, has ended, or did not come.
 
         Returns
         -------
         tuple
-            The samples, the position of the first, and whether any are missing.
+            The sound, and whether any of it is missing.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._end >= end_sample or self._closed, timeout_s)
             first = min(max(start_sample, self.start_sample), self._end)
             last = max(first, min(end_sample, self._end))
-            has_gap = first > max(start_sample, 0) or last < end_sample
-            has_gap = has_gap or any(first < gap <= last for gap in self._gap_ends)
-            return self._copy(first, last), first, has_gap
+            is_short = first > max(start_sample, 0) or last < end_sample
+            has_gap = is_short or any(gap < last and end > first for gap, end in self._gaps)
+            return AudioChunk(self._copy(first, last), first, self.sample_rate), has_gap
 
     def release(self, mark: "Bookmark") -> None:
         """Forget a bookmark."""
         with self._changed:
             self._bookmarks.discard(mark)
             self._changed.notify_all()
+
+    def _readable_from(self, mark: "Bookmark") -> int:
+        first = mark.position
+        if first < self.start_sample:
+            self.overruns += 1
+            first = self.start_sample
+        return max([first, *(end for gap, end in self._gaps if gap <= first < end)])
 
     def _append(self, samples: Samples, n_positions: int) -> None:
         """Take ``samples`` as the last of the next ``n_positions`` positions."""
@@ -166,8 +147,8 @@ class Ring:
             until_wrap = min(len(samples), self.capacity - begin)
             self._buffer[begin : begin + until_wrap] = samples[:until_wrap]
             self._buffer[: len(samples) - until_wrap] = samples[until_wrap:]
-            while self._gap_ends and self._gap_ends[0] < self.start_sample:
-                self._gap_ends.popleft()
+            while self._gaps and self._gaps[0][1] < self.start_sample:
+                self._gaps.popleft()
             self._written_at = time.monotonic()
             self._changed.notify_all()
 
@@ -189,7 +170,7 @@ class Bookmark:
         self._ring = ring
         self.position = position
 
-    def read(self, limit: int) -> Piece | None:
+    def read(self, limit: int) -> AudioChunk | None:
         """Give what came since, at most ``limit`` samples: see `Ring.read`."""
         return self._ring.read(self, limit)
 

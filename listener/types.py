@@ -34,7 +34,7 @@ class AudioChunk:
     """Hz."""
 
     overflowed: bool = False
-    """The device lost an unknown number of samples just before this chunk."""
+    """Samples just before this chunk were lost: an unknown number, unless ``first_sample`` says how many."""
 
     @property
     def end_sample(self) -> int:

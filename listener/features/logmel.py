@@ -112,27 +112,18 @@ class LogMelStream:
     ----------
     log_mel
         The transform.
-    first_sample
-        Position of the first sample that will be pushed.
     """
 
-    def __init__(self, log_mel: LogMel, first_sample: int = 0) -> None:
+    def __init__(self, log_mel: LogMel) -> None:
         parameters = log_mel.parameters
         self._log_mel = log_mel
         self._n_kept = parameters.n_frames
         self._hop_length = parameters.hop_length
-        self._first_sample = first_sample
         self._pending: Samples = np.empty(0, np.float32)
         # Twice as long as a window: a window is then always one slice, and the newer half
         # is moved to the front once in a window's time.
-        self._frames = np.empty((parameters.n_mels, 2 * self._n_kept), np.float32)
-        self._filled = 0
-        self._n_pushed = 0
-
-    @property
-    def window_start_sample(self) -> int:
-        """Position of the first sample of the newest window."""
-        return self._first_sample + (self._n_pushed - self._n_kept) * self._hop_length
+        self._frames = np.zeros((parameters.n_mels, 2 * self._n_kept), np.float32)
+        self._filled = self._n_kept
 
     def push(self, samples: Samples) -> None:
         """Take the next samples of the stream, any number of them."""
@@ -140,24 +131,18 @@ class LogMelStream:
         n_new = self._log_mel.n_frames(len(pending))
         for first in range(0, n_new, self._n_kept):
             begin = first * self._hop_length
-            end = (
-                min(first + self._n_kept, n_new) - 1
-            ) * self._hop_length + self._log_mel.parameters.n_fft
+            end = (min(first + self._n_kept, n_new) - 1) * self._hop_length + self._log_mel.parameters.n_fft
             self._append(self._log_mel(pending[begin:end]))
         self._pending = pending[n_new * self._hop_length :]
 
-    def window(self) -> NDArray[np.float32] | None:
-        """Give a copy of the newest ``n_frames`` frames, (n_mels, n_frames), or None as long as there are fewer."""
-        if self._n_pushed < self._n_kept:
-            return None
+    def window(self) -> NDArray[np.float32]:
+        """Give a copy of the newest ``n_frames`` frames, shape (n_mels, n_frames)."""
         return self._frames[:, self._filled - self._n_kept : self._filled].copy()
 
     def _append(self, frames: NDArray[np.float32]) -> None:
         n_new = frames.shape[1]
         if self._filled + n_new > self._frames.shape[1]:
-            kept = self._frames[:, self._filled - self._n_kept : self._filled].copy()
-            self._frames[:, : self._n_kept] = kept
+            self._frames[:, : self._n_kept] = self.window()
             self._filled = self._n_kept
         self._frames[:, self._filled : self._filled + n_new] = frames
         self._filled += n_new
-        self._n_pushed += n_new

@@ -53,7 +53,8 @@ def filter_bank(
         Weights of the power spectrum's bins, shape (n_mels, 1 + n_fft // 2).
     """
     edges_hz = np.array([f_min_hz, sample_rate / 2 if f_max_hz is None else f_max_hz])
-    corners_hz = mel_to_hz(np.linspace(*hz_to_mel(edges_hz), n_mels + 2))
+    lowest_mel, highest_mel = hz_to_mel(edges_hz)
+    corners_hz = mel_to_hz(np.linspace(lowest_mel, highest_mel, n_mels + 2))
     bins_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
 
     distance_hz = corners_hz[:, np.newaxis] - bins_hz

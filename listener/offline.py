@@ -1,0 +1,105 @@
+"""Recordings through the very stages that run live, in one thread and as fast as it goes."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.classifiers.base import Classifier
+from listener.events import EventDetector, LabelRule
+from listener.sources.base import EndOfSource, Source
+from listener.stages import FeatureStage, RateStage, predictions
+from listener.types import AudioChunk, Decision, Event, Features, Phase, Prediction
+
+FOREVER_S = 3600.0
+"""A file never makes anybody wait this long."""
+
+
+def analyze(
+    source: Source, classifier: Classifier, rules: Sequence[LabelRule | None], hop_s: float
+) -> Iterator[tuple[list[Event], list[Decision]]]:
+    """Run a source to its end.
+
+    Parameters
+    ----------
+    source
+        A source that ends; it is opened and closed here.
+    classifier
+        The model.
+    rules
+        The event logic's rules, one for each label, None for a label that makes no events.
+    hop_s
+        Time between windows, in seconds.
+
+    Yields
+    ------
+    tuple
+        What `EventDetector.step` made of each window, and in the end what was still going on.
+
+    Raises
+    ------
+    SourceError
+        The source cannot be read.
+    ModelError
+        The model failed.
+    """
+    card = classifier.card
+    detector = EventDetector(source.name, card.identity, card.labels, rules)
+    end_s = 0.0
+    for prediction in predict_source(source, classifier, hop_s):
+        end_s = prediction.end_s
+        yield detector.step(prediction)
+    yield detector.finish(end_s), []
+
+
+def finished_events(
+    source: Source, classifier: Classifier, rules: Sequence[LabelRule | None], hop_s: float
+) -> list[Event]:
+    """Give the events of a recording that have ended, sorted by onset: see `analyze`."""
+    steps = analyze(source, classifier, rules, hop_s)
+    ended = [event for events, _ in steps for event in events if event.phase is Phase.OFFSET]
+    return sorted(ended, key=lambda event: (event.onset_s, event.label))
+
+
+def predict_source(source: Source, classifier: Classifier, hop_s: float) -> Iterator[Prediction]:
+    """Score every window of a source that ends: see `analyze`."""
+    stage = FeatureStage(source.name, classifier.card, hop_s)
+    batch: list[Features] = []
+    for chunk in _chunks(source, classifier.card.sample_rate):
+        batch.extend(stage.push(chunk))
+        while len(batch) >= classifier.max_batch:
+            now, batch = batch[: classifier.max_batch], batch[classifier.max_batch :]
+            yield from predictions(now, classifier.predict(now))
+    batch.extend(stage.finish())
+    if batch:
+        yield from predictions(batch, classifier.predict(batch))
+
+
+def predict_whole(source: Source, classifier: Classifier) -> tuple[NDArray[np.float32], float]:
+    """Score a whole recording, as `listener predict` does.
+
+    Digital silence at both ends is cut off first, so that it cannot lower a score. What is
+    left is seen in windows a quarter of a window apart... the label's score is the highest
+    that a window gave it.
+
+    Returns
+    -------
+    tuple
+        Scores, shape (n_classes,), in [0, 1], and the recording's duration in seconds.
+    """
+    raise NotImplementedError
+
+
+def _chunks(source: Source, sample_rate: int) -> Iterator[AudioChunk]:
+    try:
+        stage = RateStage(source.open(), sample_rate)
+        while True:
+            try:
+                chunk = source.read(FOREVER_S)
+            except EndOfSource:
+                break
+            if chunk is not None:
+                yield from stage.push(chunk)
+        yield from stage.finish()
+    finally:
+        source.close()
