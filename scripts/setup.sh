@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Brings a fresh checkout to where something can be done with it; `make` calls it.
+#
+#   scripts/setup.sh program   what PyAudio is built from, .venv, and the program in it
+#   scripts/setup.sh dev       the tools of the dependency group `dev`
+#   scripts/setup.sh servers   the programs that the tests talk to: sound servers, players, a terminal
+#
+# Packages of the system are installed on Debian and Ubuntu, as root or where sudo asks for no
+# password. Elsewhere the line to type is printed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# The packages that bring something, by package manager.
+packages() { # MANAGER NEED
+    case "$1 $2" in
+        "apt-get compiler") echo gcc libc6-dev ;;
+        "apt-get portaudio") echo libportaudio2 portaudio19-dev ;;
+        "apt-get python") echo python3 python3-dev python3-venv ;;
+        "apt-get paplay" | "dnf paplay") echo pulseaudio-utils ;;
+        "apt-get alsa-pulse") echo libasound2-plugins ;;
+        "apt-get jackd") echo jackd2 ;;
+        "dnf portaudio") echo portaudio-devel ;;
+        "dnf python") echo python3-devel ;;
+        "dnf alsa-pulse") echo alsa-plugins-pulseaudio ;;
+        "dnf jackd") echo jack-audio-connection-kit ;;
+        "dnf ffmpeg") echo ffmpeg-free ;;
+        "pacman paplay") echo libpulse ;;
+        "pacman alsa-pulse") echo alsa-plugins ;;
+        "pacman jackd") echo jack2 ;;
+        *" compiler") echo gcc ;;
+        *" arecord") echo alsa-utils ;;
+        *) echo "$2" ;;
+    esac
+}
+
+have() { # NEED
+    local plugin=alsa-lib/libasound_module_pcm_pulse.so
+    case "$1" in
+        compiler) includes stdlib.h ;;
+        portaudio) includes portaudio.h || pkg-config --exists portaudio-2.0 2>/dev/null ;;
+        python) find_python ;;
+        alsa-pulse) compgen -G "/usr/lib*/$plugin" >/dev/null || compgen -G "/usr/lib/*/$plugin" >/dev/null ;;
+        *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+includes() { echo "#include <$1>" | gcc -E - >/dev/null 2>&1; }
+
+# Sets `python` to the newest interpreter that can make an environment and build an extension.
+find_python() {
+    local name
+    for name in ${PYTHON:-python3.13 python3.12 python3.11 python3 /usr/bin/python3}; do
+        if "$name" - >/dev/null 2>&1 <<'END'; then
+import ensurepip, os, sys, sysconfig, venv
+
+header = os.path.join(sysconfig.get_path("include"), "Python.h")
+sys.exit(sys.version_info < (3, 11) or not os.path.exists(header))
+END
+            python=$name
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Sets `missing` to what is not there.
+look_for() { # NEED...
+    local need
+    missing=()
+    for need in "$@"; do
+        have "$need" || missing+=("$need")
+    done
+}
+
+need() { # NEED...
+    local missing manager names=() sudo=()
+    look_for "$@"
+    [ ${#missing[@]} -eq 0 ] && return
+
+    for manager in apt-get dnf pacman brew ""; do
+        command -v "$manager" >/dev/null && break
+    done
+    names=($(for need in "${missing[@]}"; do packages "$manager" "$need"; done))
+    [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+    if [ "$manager" = apt-get ] && "${sudo[@]}" true </dev/null 2>/dev/null; then
+        apt_install "${names[@]}" || say "apt-get failed"
+        look_for "$@"
+        [ ${#missing[@]} -eq 0 ] && return
+    fi
+    say "missing: ${missing[*]}"
+    how_to_install "$manager" "${names[@]}"
+    exit 1
+}
+
+apt_install() { # PACKAGE...
+    local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400)
+    say "installing $*"
+    "${apt[@]}" update
+    # Another sound server of this machine must not have to go for it.
+    "${apt[@]}" install -y --no-install-recommends --no-remove "$@"
+}
+
+how_to_install() { # MANAGER PACKAGE...
+    local manager=$1
+    shift
+    case "$manager" in
+        apt-get) say "type: ${sudo[*]} apt-get update && ${sudo[*]} apt-get install --no-install-recommends $*" ;;
+        dnf) say "type: ${sudo[*]} dnf install $*" ;;
+        pacman) say "type: ${sudo[*]} pacman -S $*" ;;
+        brew) say "type: brew install $*" ;;
+        *) say "install them with this system's package manager, then try again" ;;
+    esac
+    if ! find_python; then
+        say "needed: Python 3.11 or newer with its headers; one that is not on PATH is named by PYTHON=/its/path"
+    fi
+}
+
+pip_install() {
+    .venv/bin/python -m pip install --constraint constraints.txt --build-constraint constraints.txt "$@"
+}
+
+program() {
+    need compiler portaudio python
+    if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        "$python" -m venv --clear .venv
+    fi
+    say "installing Python packages into .venv: a few minutes the first time"
+    .venv/bin/python -m pip install --quiet --constraint constraints.txt pip # the one that knows --group
+    pip_install --editable .
+}
+
+dev() { pip_install --group dev; }
+
+servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux; }
+
+"$@"
