@@ -8,7 +8,7 @@ blocks: the position of the next chunk jumps over them and it is marked.
 import threading
 import time
 from collections import deque
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -46,7 +46,7 @@ class MicrophoneOptions(Options):
     device: str | int = "default"
     """``default``, an index, a name, a part of a name or a pattern such as ``*USB*``."""
 
-    channel: Literal["mix"] | Annotated[int, Field(ge=1)] = "mix"
+    channel: Channel = "mix"
     """``mix``: the mean of all channels; or one of them, counted from 1."""
 
     sample_rate: Annotated[int, Field(ge=1_000, le=768_000)] | None = None

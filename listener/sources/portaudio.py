@@ -7,15 +7,14 @@ which is how one that was plugged in again is found; and no stream is ever cut b
 one that comes or goes. None of this is thread-safe in the library: `LOCK` guards it.
 """
 
-import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal, Protocol
 
 from listener.errors import DeviceError
+from listener.sources.quiet import silence_c_libraries
 
 BackendName = Literal["pyaudio", "sounddevice"]
 """The Python bindings of PortAudio."""
@@ -124,23 +123,3 @@ def initialised(backend: Backend) -> Iterator[Backend]:
             yield backend
         finally:
             backend.terminate()
-
-
-@cache
-def silence_c_libraries() -> None:
-    """Point the ``stderr`` of C code at nothing, for the rest of the process.
-
-    ALSA, JACK and PortAudio print there: dozens of lines while they look for devices,
-    and again from their own threads when a device is lost. This changes the variable
-    ``stderr`` of the C library, not file descriptor 2, which Python's ``sys.stderr``,
-    logging, ``faulthandler`` and child processes write to: they lose nothing, at no
-    time, in no thread. Elsewhere than with glibc the variable may be read-only, and the
-    noise stays.
-    """
-    process = ctypes.CDLL(None)
-    if not hasattr(process, "gnu_get_libc_version"):
-        return
-    process.fopen.restype = ctypes.c_void_p
-    nowhere = process.fopen(b"/dev/null", b"w")
-    if nowhere:
-        ctypes.c_void_p.in_dll(process, "stderr").value = nowhere

@@ -1,0 +1,138 @@
+"""One recording, read block by block, and not taken for whole when it is not.
+
+The decoder is generous: of a WAV file that was cut it plays what is left and says
+nothing. Here all that can be read is given, and then the error: nothing that can be
+heard is lost, and nobody takes half a recording for a quiet one.
+"""
+
+import re
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import soundfile
+
+from listener.errors import AudioFileError
+from listener.sources.pcm import mono_from_float, mono_from_int16
+from listener.sources.quiet import silence_c_libraries
+from listener.types import Samples
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
+"""What counts as a recording in a folder."""
+
+_EXACT_IN_INT16 = frozenset({"PCM_16", "PCM_U8", "PCM_S8", "ULAW", "ALAW"})
+"""Encodings that 16 bits hold. Reading integers is quicker, but cuts others short, and floats to zero."""
+
+_UNKNOWN_BYTES = 0x7FFF_0000
+"""A WAV file that was written to a pipe claims this or more; it did not know its length."""
+
+_UNKNOWN_FRAMES = 1 << 62
+"""A FLAC file that was written to a pipe claims more."""
+
+_CUT_SHORT = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_CUT_OGG = "lacks an end-of-stream bit"
+
+
+class AudioFile:
+    """A recording that is being read; a context manager that closes it.
+
+    Parameters
+    ----------
+    path
+        WAV, FLAC, OGG, MP3, or whatever else libsndfile knows.
+
+    Raises
+    ------
+    AudioFileError
+        It is missing, unreadable, empty or no audio; the message names it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        silence_c_libraries()
+        self.path = path
+        self._file = _open(path)
+        self.rate_hz: int = self._file.samplerate
+        self._taken = 0
+        self._promised = self._count_promised()
+        self._is_int16 = self._file.subtype in _EXACT_IN_INT16
+
+    def read(self, n_samples: int) -> Samples:
+        """The next samples, the mean of all channels; fewer only at the end, none after it.
+
+        Raises
+        ------
+        AudioFileError
+            The rest is missing or damaged; all before it has been given.
+        """
+        try:
+            frames = self._file.read(
+                n_samples, dtype="int16" if self._is_int16 else "float32", always_2d=True
+            )
+        except soundfile.LibsndfileError as error:
+            raise self._cut() from error
+        self._taken += len(frames)
+        if len(frames) == 0 and self._taken < self._promised:
+            raise self._cut()
+        return mono_from_int16(frames) if self._is_int16 else mono_from_float(frames)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _count_promised(self) -> float:
+        """Samples that the file claims to hold; infinitely many where it says only that there were more."""
+        frames: int = self._file.frames
+        log: str = self._file.extra_info
+        if frames > _UNKNOWN_FRAMES:
+            raise AudioFileError(f"{self.path} does not say how long it is: convert it, to WAV for instance")
+        if found := _CUT_SHORT.search(log):
+            claimed, there = map(int, found.groups())
+            return frames if claimed >= _UNKNOWN_BYTES else frames * claimed // max(there, 1)
+        if _CUT_OGG in log:
+            return np.inf
+        if frames == 0:
+            raise AudioFileError(f"{self.path} holds no sound")
+        return frames
+
+    def _cut(self) -> AudioFileError:
+        there = f"{self._taken / self.rate_hz:.1f}"
+        if np.isinf(self._promised):
+            return AudioFileError(f"{self.path} is truncated: it breaks off after {there} s")
+        whole = f"{self._promised / self.rate_hz:.1f}"
+        return AudioFileError(f"{self.path} is truncated or damaged: {there} of {whole} s can be read")
+
+
+def find_recordings(folder: Path) -> list[Path]:
+    """All recordings below a folder, sorted by path; hidden ones are left out.
+
+    Raises
+    ------
+    AudioFileError
+        There are none.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    visible = [
+        path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    if not visible:
+        raise AudioFileError(f"{folder} holds no recordings ({', '.join(sorted(SUFFIXES))})")
+    return visible
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    try:
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise AudioFileError(f"{path} is empty")
+    except OSError as error:
+        raise AudioFileError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        return soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: .raw would need a format
+        raise AudioFileError(f"{path} is not an audio file that can be read") from error
