@@ -45,7 +45,8 @@ def mono_from_float(frames: NDArray[np.floating], channel: Channel = "mix") -> S
     """
     frames = np.nan_to_num(frames, nan=0.0, posinf=0.0, neginf=0.0)
     mono = frames[:, channel - 1] if channel != "mix" else _sum(frames, frames.dtype) / frames.shape[1]
-    return np.clip(mono, -1.0, 1.0).astype(np.float32)
+    clipped: Samples = np.clip(mono, -1.0, 1.0).astype(np.float32)
+    return clipped
 
 
 def _sum(frames: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
