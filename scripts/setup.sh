@@ -77,41 +77,42 @@ look_for() { # NEED...
 }
 
 need() { # NEED...
-    local missing manager names=() sudo=()
+    local need missing manager names="" sudo=(sudo)
     look_for "$@"
     [ ${#missing[@]} -eq 0 ] && return
 
     for manager in apt-get dnf pacman brew ""; do
         command -v "$manager" >/dev/null && break
     done
-    names=($(for need in "${missing[@]}"; do packages "$manager" "$need"; done))
-    [ "$(id -u)" -eq 0 ] || sudo=(sudo)
-    if [ "$manager" = apt-get ] && "${sudo[@]}" true </dev/null 2>/dev/null; then
-        apt_install "${names[@]}" || say "apt-get failed"
+    for need in "${missing[@]}"; do
+        names+=" $(packages "$manager" "$need")"
+    done
+    [ "$(id -u)" -eq 0 ] && sudo=()
+    if [ "$manager" = apt-get ] && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }; then
+        apt_install || say "apt-get failed"
         look_for "$@"
         [ ${#missing[@]} -eq 0 ] && return
     fi
     say "missing: ${missing[*]}"
-    how_to_install "$manager" "${names[@]}"
+    how_to_install
     exit 1
 }
 
-apt_install() { # PACKAGE...
+apt_install() {
     local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400)
-    say "installing $*"
+    say "installing$names"
     "${apt[@]}" update
-    # Another sound server of this machine must not have to go for it.
-    "${apt[@]}" install -y --no-install-recommends --no-remove "$@"
+    # shellcheck disable=SC2086  # one word for each package; nothing may have to go for it
+    "${apt[@]}" install -y --no-install-recommends --no-remove $names
 }
 
-how_to_install() { # MANAGER PACKAGE...
-    local manager=$1
-    shift
+how_to_install() {
+    local type="type: ${sudo[*]}"
     case "$manager" in
-        apt-get) say "type: ${sudo[*]} apt-get update && ${sudo[*]} apt-get install --no-install-recommends $*" ;;
-        dnf) say "type: ${sudo[*]} dnf install $*" ;;
-        pacman) say "type: ${sudo[*]} pacman -S $*" ;;
-        brew) say "type: brew install $*" ;;
+        apt-get) say "$type apt-get update && ${sudo[*]} apt-get install --no-install-recommends$names" ;;
+        dnf) say "$type dnf install$names" ;;
+        pacman) say "$type pacman -S$names" ;;
+        brew) say "type: brew install$names" ;;
         *) say "install them with this system's package manager, then try again" ;;
     esac
     if ! find_python; then
