@@ -1,17 +1,29 @@
 """What every action is.
 
-An action lives in a thread of its own: it may block, fail or hang, and nothing else
-in the program notices. `listener.actions.runner` owns that thread.
+An action runs in threads of its own: it may block, fail or hang, and nothing else in
+the program notices. `listener.actions.runner` owns those threads.
+
+Sound around an event comes from the pipeline through an `AudioTap`. Live sound goes on
+whatever happens, a source that is not live waits while a `Hold` keeps what it would
+overwrite; so whoever takes a hold releases it, always.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from threading import Event as Flag
+from typing import ClassVar, Protocol
 
-from listener.config import Options
+from listener import config
 from listener.types import Event, Samples
+
+MAX_AUDIO_S = 20.0
+"""The longest stretch of sound that an action may ask for, in seconds.
+
+Less than the 30 s that are kept, by what the event logic and the inbox may be behind;
+a longer one would make a source that is not live wait for itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +43,41 @@ class Recording:
     """Samples are missing inside of it, or it is shorter than asked for."""
 
 
+class Hold(Protocol):
+    """Sound of one source that is kept until it is released."""
+
+    def fetch(self, start_s: float, end_s: float, timeout_s: float) -> Recording:
+        """Give the sound between two stream times, in seconds; may be called more than once.
+
+        Waits until it has been heard, ``timeout_s`` seconds at most. A source that has
+        ended gives what it had. Releasing the hold from another thread ends the wait.
+
+        Raises
+        ------
+        ActionError
+            None of it is kept any more, it was not heard in time, or the hold was released.
+        """
+
+    def release(self) -> None:
+        """Let go. Never raises; doing it twice does nothing."""
+
+
+class AudioTap(Protocol):
+    """Where actions get their sound from: the rings of all sources."""
+
+    def hold(self, source: str, from_s: float) -> Hold:
+        """Keep what was heard from the stream time ``from_s`` on, in seconds.
+
+        Never waits and never raises: sound that is gone already is not kept, and
+        `Hold.fetch` says so.
+        """
+
+
 FetchAudio = Callable[[float, float], Recording]
 """``fetch(start_s, end_s)``: the sound between two stream times of the event's source.
 
-Waits until it has been heard. Raises `ActionError` when none of it is held any more.
+Waits until it has been heard. Raises `ActionError` when none of it is held any more, or
+when the action's time is over.
 """
 
 
@@ -43,14 +86,22 @@ class ActionContext:
     """What an action may use beside the event itself."""
 
     fetch_audio: FetchAudio
-    """The sound of the event's source; usable while the action runs."""
+    """The sound of the event's source; for actions that say ``wants_audio``."""
 
     clip: Path | None = None
-    """The recording that a clip action wrote for this event, if one did already."""
+    """The recording that an action wrote for this event, if one did already."""
+
+    publish_clip: Callable[[Path], None] = lambda path: None
+    """Makes a recording of this event known to the actions that run after this one."""
+
+    cancelled: Flag = field(default_factory=Flag)
+    """Set when the run was given up: it should return at once."""
 
 
 class Action(ABC):
     """One thing to do when something was heard.
+
+    Runs of one action never overlap, unless one was given up and did not return.
 
     Parameters
     ----------
@@ -60,13 +111,25 @@ class Action(ABC):
         The action's validated part of the configuration.
     """
 
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[config.Options]] = config.Options
     """Settings that this action takes beside those that all actions have."""
 
-    before_s: float = 0.0
-    """Seconds before the onset that `run` will ask ``fetch_audio`` for; they are kept for it."""
+    wants_audio: bool = False
+    """`run` asks for sound: what it needs is kept from the moment of the event on."""
 
-    def __init__(self, name: str, options: Options) -> None:
+    before_s: float = 0.0
+    """Seconds before the onset from which `run` wants sound."""
+
+    after_s: float = 0.0
+    """Seconds of sound after the event that `run` waits for; they are added to its time-out."""
+
+    writes_clip: bool = False
+    """`run` publishes a clip."""
+
+    wants_clip: bool = False
+    """`run` needs the clip: it starts when the event's clips are written, or have failed."""
+
+    def __init__(self, name: str, options: config.Options) -> None:
         self.name = name
         self.options = options
 
@@ -90,7 +153,11 @@ class Action(ABC):
         """
 
     def cancel(self) -> None:
-        """Make a `run` that is under way return soon: called from another thread on time-out or stop."""
+        """Make a `run` that is under way return soon: called from another thread on time-out or stop.
+
+        ``context.cancelled`` is set already. Must not wait. Needed only where `run` waits
+        for something that neither that flag nor ``fetch_audio`` ends.
+        """
 
     def close(self) -> None:
         """Let go of what `open` took."""

@@ -1,0 +1,127 @@
+"""One run of an action, in a thread of its own, so that it can be given up."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+from listener.actions.base import Action, ActionContext, Hold, Recording
+from listener.errors import ActionError
+from listener.types import Event
+
+KEPT_CLIPS = 256
+"""Events whose clip is remembered: far more than can be on their way at once."""
+
+
+class Board:
+    """What all actions of a runner share. Whoever reads or writes it holds ``changed``."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.stop_at = inf
+        """``time.monotonic()`` at which everything ends; infinite until the stop."""
+        self._clips: OrderedDict[str, Path] = OrderedDict()
+
+    @property
+    def stopping(self) -> bool:
+        """No event is taken any more."""
+        return self.stop_at < inf
+
+    def wait(self, done: Callable[[], bool], until: float) -> bool:
+        """Wait until ``done()``, a moment of ``time.monotonic()`` or the stop; tell whether it is done."""
+        with self.changed:
+            while not done() and (left_s := min(until, self.stop_at) - time.monotonic()) > 0:
+                self.changed.wait(left_s)
+            return done()
+
+    def publish_clip(self, event: Event, path: Path) -> None:
+        """Remember where the clip of an event was written."""
+        with self.changed:
+            self._clips[event.id] = path
+            if len(self._clips) > KEPT_CLIPS:
+                self._clips.popitem(last=False)
+
+    def clip_of(self, event: Event) -> Path | None:
+        """Give the clip of an event, if there is one by now."""
+        with self.changed:
+            return self._clips.get(event.id)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """An event on its way through one action."""
+
+    event: Event
+    """What was heard."""
+
+    submitted_at: float
+    """``time.monotonic()``."""
+
+    hold: Hold | None
+    """The sound that is kept for it."""
+
+    clips_from: tuple["Job", ...] = ()
+    """Those that must be done before this one starts, because they write the clip it wants."""
+
+    done: bool = False
+    """It has run, failed or was dropped."""
+
+
+class Run:
+    """A run that has started.
+
+    Parameters
+    ----------
+    action
+        Whose ``run`` is called.
+    job
+        With what.
+    board
+        Told when it ends.
+    time_s
+        How long it may take, in seconds.
+    """
+
+    def __init__(self, action: Action, job: Job, board: Board, time_s: float) -> None:
+        self.ends_at = time.monotonic() + time_s
+        self.finished = False
+        self.error: BaseException | None = None
+        self._action = action
+        self._job = job
+        self._board = board
+        self._cancelled = threading.Event()
+        self.thread = threading.Thread(target=self._run, name=f"action:{action.name}:run", daemon=True)
+        self.thread.start()
+
+    def cancel(self) -> None:
+        """Ask it to return."""
+        self._cancelled.set()
+        if self._job.hold is not None:
+            self._job.hold.release()
+        self._action.cancel()
+
+    def _run(self) -> None:
+        try:
+            self._action.run(self._job.event, self._context())
+        except BaseException as error:  # noqa: BLE001 - even SystemExit is a failure of this run and no more
+            self.error = error
+        with self._board.changed:
+            self.finished = True
+            self._board.changed.notify_all()
+
+    def _context(self) -> ActionContext:
+        event = self._job.event
+        return ActionContext(
+            fetch_audio=self._fetch_audio,
+            clip=self._board.clip_of(event),
+            publish_clip=lambda path: self._board.publish_clip(event, path),
+            cancelled=self._cancelled,
+        )
+
+    def _fetch_audio(self, start_s: float, end_s: float) -> Recording:
+        if self._job.hold is None:
+            raise ActionError("no sound is kept for an action that does not say wants_audio")
+        return self._job.hold.fetch(start_s, end_s, max(0.0, self.ends_at - time.monotonic()))

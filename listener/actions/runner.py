@@ -1,0 +1,114 @@
+"""Hands events to actions and never waits for one.
+
+Each action has an inbox and threads of its own (`listener.actions.lane`): one that is
+slow, fails, hangs or floods its output changes nothing for the others, nor for the
+thread that submits. What cannot be done is counted and said.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from listener.actions.base import Action, AudioTap
+from listener.actions.lane import CANCEL_S, ActionStats, Lane, open_action
+from listener.actions.run import Board, Job
+from listener.config import ActionSettings
+from listener.errors import ConfigError
+from listener.types import Event
+
+log = logging.getLogger(__name__)
+
+
+class ActionRunner:
+    """Runs all actions.
+
+    Parameters
+    ----------
+    actions
+        Each action with its settings. Their names differ.
+    audio
+        Where actions get the sound of an event from.
+    cancel_s
+        Seconds that a cancelled action has to return before it is left behind.
+
+    Raises
+    ------
+    ConfigError
+        Two actions have the same name.
+    """
+
+    def __init__(
+        self,
+        actions: Sequence[tuple[Action, ActionSettings]],
+        audio: AudioTap,
+        cancel_s: float = CANCEL_S,
+    ) -> None:
+        names = Counter(action.name for action, _ in actions)
+        problems = [
+            f"{count} actions are called '{name}': give each a name of its own ('name:')"
+            for name, count in names.items()
+            if count > 1
+        ]
+        if problems:
+            raise ConfigError(*problems)
+        self._board = Board()
+        self._cancel_s = cancel_s
+        self._lanes = [Lane(action, settings, audio, self._board, cancel_s) for action, settings in actions]
+        # An action that wants the clip waits for the jobs that write it: those are accepted first.
+        self._clips_first = sorted(self._lanes, key=lambda lane: not lane.action.writes_clip)
+
+    def start(self) -> None:
+        """Open all actions and begin to take events.
+
+        Raises
+        ------
+        ActionError
+            One of them can never work as configured; those before it are closed again.
+        """
+        with ExitStack() as undo:
+            for lane in self._lanes:
+                open_action(lane.action)
+                undo.callback(lane.action.close)
+            undo.pop_all()
+        for lane in self._lanes:
+            lane.start()
+
+    def submit(self, event: Event) -> None:
+        """Hand an event to every action that answers to it. Never waits and never raises."""
+        writers: list[Job] = []
+        full: list[Lane] = []
+        with self._board.changed:
+            for lane in self._clips_first:
+                if not lane.selects(event):
+                    continue
+                job = lane.accept(event, tuple(writers))
+                if job is None:
+                    full.append(lane)
+                elif lane.action.writes_clip:
+                    writers.append(job)
+            self._board.changed.notify_all()
+        for lane in full:
+            lane.complain_of_full_inbox()
+
+    def stats(self) -> Mapping[str, ActionStats]:
+        """Give the counts of each action by its name, in the order of the configuration."""
+        return {lane.action.name: lane.stats() for lane in self._lanes}
+
+    def stop(self, budget_s: float) -> None:
+        """End all actions.
+
+        What waits and what runs has ``budget_s`` seconds; then runs are cancelled and the
+        rest is dropped. The call lasts ``cancel_s`` longer at most, and names in the log
+        the threads that go on all the same. Stopping twice does nothing.
+        """
+        with self._board.changed:
+            if not self._board.stopping:
+                self._board.stop_at = time.monotonic() + budget_s
+            self._board.changed.notify_all()
+            # A moment more than a cancelled run has, so that its lane can see it end.
+            until = self._board.stop_at + self._cancel_s + 0.5
+        alive = [name for lane in self._lanes for name in lane.alive_at(until)]
+        if alive:
+            log.error("still running at the end: %s", ", ".join(alive))
