@@ -39,9 +39,7 @@ class ConfigFile:
 
     def problem(self, location: Location, message: str) -> str:
         """Form the line that tells a user what is wrong with a setting."""
-        return (
-            f"{_place(self.path, self.lines, location)}{_dotted(location)}: {message}"
-        )
+        return f"{_place(self.path, self.lines, location)}{_dotted(location)}: {message}"
 
 
 def read_config(path: Path) -> ConfigFile:
@@ -57,17 +55,13 @@ def read_config(path: Path) -> ConfigFile:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: the configuration cannot be read: {error}"
-        ) from error
+        raise ConfigError(f"{path}: the configuration cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(_syntax_problem(path, error)) from error
     reader = _Reader(path)
     data = {} if root is None else reader.read(root, ())
     if not isinstance(data, Mapping):
-        reader.problems.append(
-            f"{path}:1: the configuration must be a table of settings such as 'model:'"
-        )
+        reader.problems.append(f"{path}:1: the configuration must be a table of settings such as 'model:'")
     if reader.problems:
         raise ConfigError(*reader.problems)
     config = validate(Config, data, path, reader.lines)
@@ -80,6 +74,7 @@ def validate(
     path: Path | None = None,
     lines: Mapping[Location, int] | None = None,
     prefix: Location = (),
+    beside: type[BaseModel] | None = None,
 ) -> Model:
     """Check settings against their model.
 
@@ -91,6 +86,8 @@ def validate(
         What was given.
     path, lines, prefix
         The file, the lines of its settings, and where these settings stand in it.
+    beside
+        The model of settings that may stand in the same place, for "did you mean".
 
     Raises
     ------
@@ -105,11 +102,9 @@ def validate(
         for detail in error.errors():
             location = _without_union_tags(detail["loc"], data)
             messages.setdefault((*prefix, *location), []).append(
-                _message(detail, model, location)
+                _message(detail, location, [*_fields_at(model, location[:-1]), *_fields_at(beside, ())])
             )
-        places = {
-            location: _place(path, lines or {}, location) for location in messages
-        }
+        places = {location: _place(path, lines or {}, location) for location in messages}
         raise ConfigError(
             *(
                 f"{places[location]}{_dotted(location)}: {' or '.join(told)}"
@@ -132,10 +127,7 @@ class _Reader:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
-            return [
-                self.read(item, (*location, index))
-                for index, item in enumerate(node.value)
-            ]
+            return [self.read(item, (*location, index)) for index, item in enumerate(node.value)]
         if node.tag == "!file":
             return self._secret_file(node, location)
         if not node.tag.startswith("tag:yaml.org"):
@@ -150,9 +142,7 @@ class _Reader:
             key = str(key_node.value)
             here = (*location, key)
             if key in values:
-                self._complain(
-                    here, "this key stands twice", key_node.start_mark.line + 1
-                )
+                self._complain(here, "this key stands twice", key_node.start_mark.line + 1)
             self.lines[here] = key_node.start_mark.line + 1
             values[key] = self.read(value_node, here)
         return values
@@ -173,23 +163,15 @@ class _Reader:
 
         return _ENVIRONMENT.sub(replacement, value)
 
-    def _complain(
-        self, location: Location, message: str, line: int | None = None
-    ) -> None:
+    def _complain(self, location: Location, message: str, line: int | None = None) -> None:
         lines = self.lines if line is None else {location: line}
-        self.problems.append(
-            f"{_place(self._path, lines, location)}{_dotted(location)}: {message}"
-        )
+        self.problems.append(f"{_place(self._path, lines, location)}{_dotted(location)}: {message}")
 
 
 def _syntax_problem(path: Path, error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return (
-        f"{path}:{mark.line + 1}: no valid YAML: {what}"
-        if mark
-        else f"{path}: no valid YAML: {what}"
-    )
+    return f"{path}:{mark.line + 1}: no valid YAML: {what}" if mark else f"{path}: no valid YAML: {what}"
 
 
 def _place(path: Path | None, lines: Mapping[Location, int], location: Location) -> str:
@@ -201,19 +183,15 @@ def _place(path: Path | None, lines: Mapping[Location, int], location: Location)
 
 
 def _dotted(location: Location) -> str:
-    return "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
-    ).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
 def _without_union_tags(location: Location, data: Any) -> Location:
     """Drop what pydantic adds for the members of a union: only keys that the user wrote, or should have."""
     kept: list[str | int] = []
     for position, part in enumerate(location):
-        if isinstance(data, Mapping) and part in data:
-            kept.append(part)
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int):
+        is_key = isinstance(data, Mapping) and part in data
+        if is_key or (isinstance(data, list) and isinstance(part, int)):
             kept.append(part)
             data = data[part]
         elif position == len(location) - 1 and isinstance(data, Mapping):
@@ -221,31 +199,20 @@ def _without_union_tags(location: Location, data: Any) -> Location:
     return tuple(kept)
 
 
-def _message(detail: ErrorDetails, model: type[BaseModel], location: Location) -> str:
+def _message(detail: ErrorDetails, location: Location, known: list[str]) -> str:
     if detail["type"] == "extra_forbidden":
-        known = _fields_at(model, location[:-1])
         near = get_close_matches(str(location[-1]), known, n=1)
-        return "unknown key" + (
-            f": did you mean '{near[0]}'?"
-            if near
-            else f": there are {', '.join(known)}"
-        )
+        return "unknown key" + (f": did you mean '{near[0]}'?" if near else f": there are {', '.join(known)}")
     if detail["type"] == "missing":
         return "is missing"
-    message = (
-        detail["msg"]
-        .removeprefix("Value error, ")
-        .replace("Input should be", "must be")
-    )
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     given = detail["input"]
     return (
-        message
-        if isinstance(given, dict | list)
-        else f"{message} (it is {json.dumps(given, default=str)})"
+        message if isinstance(given, dict | list) else f"{message} (it is {json.dumps(given, default=str)})"
     )
 
 
-def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
+def _fields_at(model: type[BaseModel] | None, location: Location) -> list[str]:
     """Names of the settings that may stand at a location."""
     annotation: Any = model
     for part in location:
@@ -257,9 +224,5 @@ def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
 
 
 def _item_of(annotation: Any) -> Any:
-    models = [
-        item
-        for item in get_args(annotation)
-        if item is not Ellipsis and item is not str
-    ]
+    models = [item for item in get_args(annotation) if item is not Ellipsis and item is not str]
     return models[-1] if models else None

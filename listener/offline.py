@@ -9,10 +9,13 @@ from listener.classifiers.base import Classifier
 from listener.events import EventDetector, LabelRule
 from listener.sources.base import EndOfSource, Source
 from listener.stages import FeatureStage, RateStage, predictions
-from listener.types import AudioChunk, Decision, Event, Features, Phase, Prediction
+from listener.types import AudioChunk, Decision, Event, Features, Phase, Prediction, Samples
 
 FOREVER_S = 3600.0
 """A file never makes anybody wait this long."""
+
+SILENT_BELOW_PEAK = 1e-3
+"""The ends of a recording are silent where they are 60 dB below its peak."""
 
 
 def analyze(
@@ -76,18 +79,37 @@ def predict_source(source: Source, classifier: Classifier, hop_s: float) -> Iter
 
 
 def predict_whole(source: Source, classifier: Classifier) -> tuple[NDArray[np.float32], float]:
-    """Score a whole recording, as `listener predict` does.
+    """Score a whole recording, as ``listener predict`` does.
 
-    Digital silence at both ends is cut off first, so that it cannot lower a score. What is
-    left is seen in windows a quarter of a window apart... the label's score is the highest
-    that a window gave it.
+    What is silent at both ends is cut off first: wherever a sound lies in its file, it is
+    seen in the same windows. They are one hop of the card apart, and their scores are
+    joined by `pool`.
 
     Returns
     -------
     tuple
         Scores, shape (n_classes,), in [0, 1], and the recording's duration in seconds.
     """
-    raise NotImplementedError
+    card = classifier.card
+    chunks = [chunk.samples for chunk in _chunks(source, card.sample_rate)]
+    samples = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
+    stage = FeatureStage(source.name, card, card.hop_s)
+    windows = list(stage.push(AudioChunk(_without_silent_ends(samples), 0, card.sample_rate)))
+    windows.extend(stage.finish())
+    # Digital silence: there is nothing to hear, and so nothing to score.
+    scores = classifier.predict(windows) if windows else np.zeros((1, len(card.labels)), np.float32)
+    return pool(scores), len(samples) / card.sample_rate
+
+
+def pool(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Join the scores of windows, (n_windows, n_classes), to those of the whole recording: the highest."""
+    return np.asarray(scores.max(axis=0))
+
+
+def _without_silent_ends(samples: Samples) -> Samples:
+    loudness = np.abs(samples)
+    heard = np.flatnonzero(loudness > SILENT_BELOW_PEAK * loudness.max(initial=0.0))
+    return samples[heard[0] : heard[-1] + 1] if len(heard) else samples[:0]
 
 
 def _chunks(source: Source, sample_rate: int) -> Iterator[AudioChunk]:

@@ -50,9 +50,10 @@ class RateStage:
         """The source has ended: give what the resampler still holds."""
         yield from self._emit(self._resampler.push(np.empty(0, np.float32), last=True), False)
 
-    def lose(self, elapsed_s: float) -> None:
-        """Nothing could be heard for some seconds: the next chunk begins a stream of its own."""
-        self._resampler = StreamResampler(self._from_rate, self._to_rate)
+    def lose(self, elapsed_s: float, from_rate: int) -> None:
+        """Nothing was heard for some seconds: the next chunk begins a stream of its own, at ``from_rate``."""
+        self._from_rate = from_rate
+        self._resampler = StreamResampler(from_rate, self._to_rate)
         self._position += round(elapsed_s * self._to_rate)
         self._expected = 0
 

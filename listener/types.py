@@ -365,3 +365,80 @@ class ModelCard:
         if self.features is not None:
             return self.features.window_samples
         return round(self.window_s * self.sample_rate)
+
+
+class SourceState(StrEnum):
+    """How a source is."""
+
+    OPENING = "opening"
+    """It is being opened for the first time."""
+    LISTENING = "listening"
+    """Its sound comes in."""
+    LOST = "lost"
+    """It is gone; it is tried again and again."""
+    ENDED = "ended"
+    """It has no more sound to give."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStats:
+    """One source since the start."""
+
+    name: str
+    """Name of the source."""
+
+    state: SourceState
+    """How it is now."""
+
+    problem: str = ""
+    """Why it is lost."""
+
+    sample_rate: int = 0
+    """Hz, the source's own; 0 before it was opened."""
+
+    level_db: float = float("-inf")
+    """RMS of the newest chunk, below full scale; digital silence is minus infinity."""
+
+    peak_db: float = float("-inf")
+    """Peak of the newest chunk, below full scale."""
+
+    heard_s: float = 0.0
+    """Seconds of sound that came in."""
+
+    lost_s: float = 0.0
+    """Seconds of sound that are known to be missing."""
+
+    overflows: int = 0
+    """How often the device lost samples."""
+
+    overruns: int = 0
+    """How often sound was overwritten before it was looked at."""
+
+    skipped: int = 0
+    """Windows that were not looked at because the model could not keep up."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStats:
+    """The whole engine since the start."""
+
+    elapsed_s: float
+    """Time since the start."""
+
+    sources: tuple[SourceStats, ...]
+    """Each source."""
+
+    windows: int
+    """Windows that were classified."""
+
+    events: int
+    """Events that began."""
+
+    queued: int
+    """Windows that wait for the model."""
+
+    latency_s: tuple[float, float, float]
+    """From a window's last sample to its decision: p50, p95, p99 of the newest thousand; nan before any."""
+
+    cpu_share: float
+    """CPU time of the process over elapsed time; 1 is one core."""

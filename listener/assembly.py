@@ -1,0 +1,181 @@
+"""From a configuration to the parts that it names: model, rules, sources, actions."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from listener import plugins
+from listener.actions.base import Action
+from listener.classifiers.base import Classifier
+from listener.classifiers.bundle import read_card
+from listener.config import (
+    ActionSettings,
+    EventSettings,
+    LabelEventSettings,
+    ModelSettings,
+    PluginSettings,
+)
+from listener.config_file import ConfigFile, Location, validate
+from listener.errors import ConfigError, ListenerError
+from listener.events import LabelRule
+from listener.resources import bundled_models
+from listener.sources.base import Source
+from listener.types import ModelCard, Thresholds
+
+UNTUNED = Thresholds(on=0.5, off=0.35)
+"""Thresholds of a label for which neither the configuration nor the card has any."""
+
+
+def find_model(settings: ModelSettings, file: ConfigFile) -> Path:
+    """Find the model file: in the working folder, beside the configuration, among the shipped ones."""
+    path = settings.path
+    candidates = [path]
+    if not path.is_absolute():
+        if file.path is not None:
+            candidates.append(file.path.parent / path)
+        if path.parts[0] == "models":
+            candidates.append(bundled_models() / Path(*path.parts[1:]))
+    return next((candidate for candidate in candidates if candidate.is_file()), path)
+
+
+def build_classifier(file: ConfigFile) -> Classifier:
+    """Load the model; takes a second or two.
+
+    Raises
+    ------
+    ModelError
+        It cannot be loaded, or is untrue to its card.
+    """
+    from listener.classifiers.torchscript import TorchScriptClassifier
+
+    settings = file.config.model
+    path = find_model(settings, file)
+    card_path = settings.card
+    if card_path is not None and file.path is not None and not card_path.is_file():
+        card_path = file.path.parent / card_path
+    card = read_card(path, card_path)
+    return TorchScriptClassifier(path, card, settings.precision, settings.threads)
+
+
+def build_rules(file: ConfigFile, card: ModelCard) -> list[LabelRule | None]:
+    """Give the event logic's rule of each label, None where a label makes no events.
+
+    Raises
+    ------
+    ConfigError
+        The configuration names labels that the model does not have, or thresholds in the wrong order.
+    """
+    events = file.config.events
+    problems = [
+        *_unknown_labels(file, card, [(("events", "labels", label), label) for label in events.labels]),
+        *_unknown_labels(
+            file, card, [(("events", "only", index), label) for index, label in enumerate(events.only)]
+        ),
+    ]
+    rules: list[LabelRule | None] = []
+    for label in card.labels:
+        rule = _rule(events.default, events.labels.get(label), card.thresholds.get(label, UNTUNED))
+        if rule.threshold_off > rule.threshold_on:
+            place: Location = ("events", "labels", label) if label in events.labels else ("events", "default")
+            problems.append(
+                file.problem(
+                    place,
+                    f"threshold_off ({rule.threshold_off:g}) of '{label}' is above "
+                    f"its threshold_on ({rule.threshold_on:g})",
+                )
+            )
+        rules.append(rule if not events.only or label in events.only else None)
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+    return rules
+
+
+def build_sources(file: ConfigFile) -> list[Source]:
+    """Make the sources; none is opened.
+
+    Raises
+    ------
+    ConfigError
+        One of them is configured wrongly.
+    PluginError
+        There is no source of that kind.
+    """
+    sources: list[Source] = []
+    problems: list[str] = []
+    for index, settings in enumerate(file.config.sources):
+        try:
+            sources.append(_make("sources", settings, file, ("sources", index)))
+        except ListenerError as error:
+            problems.append(str(error))
+    problems.extend(_doubles(file, "sources", [source.name for source in sources]))
+    if not file.config.sources:
+        problems.append(file.problem(("sources",), "there is none; name one, such as {use: microphone}"))
+    if problems:
+        raise ConfigError(*problems)
+    return sources
+
+
+def build_actions(file: ConfigFile, card: ModelCard) -> list[tuple[Action, ActionSettings]]:
+    """Make the actions; none is opened.
+
+    Raises
+    ------
+    ConfigError
+        One of them is configured wrongly, or names a label that the model does not have.
+    """
+    actions: list[tuple[Action, ActionSettings]] = []
+    problems: list[str] = []
+    for index, settings in enumerate(file.config.actions):
+        place = ("actions", index)
+        wanted = [((*place, "labels", n), label) for n, label in enumerate(settings.labels)]
+        problems.extend(_unknown_labels(file, card, wanted))
+        try:
+            actions.append((_make("actions", settings, file, place), settings))
+        except ListenerError as error:
+            problems.append(str(error))
+    problems.extend(_doubles(file, "actions", [action.name for action, _ in actions]))
+    if problems:
+        raise ConfigError(*problems)
+    return actions
+
+
+def _make(kind: plugins.Kind, settings: PluginSettings, file: ConfigFile, place: Location) -> Any:
+    """Make one plug-in out of its part of the configuration."""
+    try:
+        plugin = plugins.load(kind, settings.use)
+    except ListenerError as error:
+        raise ConfigError(file.problem((*place, "use"), str(error))) from error
+    options = validate(plugin.Options, settings.model_extra, file.path, file.lines, place, type(settings))
+    try:
+        return plugin(settings.name or settings.use, options)
+    except ListenerError as error:
+        raise ConfigError(file.problem(place, str(error))) from error
+
+
+def _rule(default: EventSettings, own: LabelEventSettings | None, card: Thresholds) -> LabelRule:
+    merged = default.model_dump() | ({} if own is None else own.model_dump(exclude_none=True))
+    on, off = merged.pop("threshold_on"), merged.pop("threshold_off")
+    on = card.on if on == "auto" else on
+    # A threshold_on of one's own keeps the card's distance to threshold_off.
+    off = on * card.off / card.on if off == "auto" else off
+    return LabelRule(threshold_on=on, threshold_off=off, **merged)
+
+
+def _unknown_labels(
+    file: ConfigFile, card: ModelCard, wanted: Sequence[tuple[Location, str]]
+) -> Iterator[str]:
+    for place, pattern in wanted:
+        if any(fnmatchcase(label, pattern) for label in card.labels):
+            continue
+        near = get_close_matches(pattern, card.labels, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "`listener models show` lists its labels"
+        yield file.problem(place, f"the model {card.identity} has no label '{pattern}': {hint}")
+
+
+def _doubles(file: ConfigFile, kind: str, names: Sequence[str]) -> Iterator[str]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            message = f"two of the {kind} are called '{name}'; give each a name of its own (name:)"
+            yield file.problem((kind, index), message)

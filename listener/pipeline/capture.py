@@ -1,0 +1,152 @@
+"""From a source into its ring: one thread for each source."""
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from listener.errors import SourceError
+from listener.ring import Ring
+from listener.sources.base import EndOfSource, Source
+from listener.stages import RateStage
+from listener.types import AudioChunk, SourceState, SourceStats, StreamAnchor
+
+log = logging.getLogger(__name__)
+
+READ_TIMEOUT_S = 0.25
+RING_S = 30.0
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 10.0
+ANCHOR_LASTS_S = 60.0
+"""A sound card's clock is up to 100 ppm wrong: after this long, event times would be 6 ms off."""
+
+
+class Capture:
+    """Reads a source for as long as there is something to read.
+
+    A live source that is lost is opened again and again; the time without it is a gap.
+
+    Parameters
+    ----------
+    source
+        The source; only this thread touches it.
+    sample_rate
+        The model's rate, in Hz.
+    doorbell
+        Set whenever there is something new in the ring.
+    """
+
+    def __init__(self, source: Source, sample_rate: int, doorbell: threading.Event) -> None:
+        self.source = source
+        self.ring = Ring(round(RING_S * sample_rate), sample_rate, waits=not source.live)
+        self.anchor: StreamAnchor | None = None
+        self.opened = threading.Event()
+        """Set when it was tried for the first time; then `problem` says how that went."""
+        self.problem: SourceError | None = None
+        self._sample_rate = sample_rate
+        self._doorbell = doorbell
+        self._stopping = threading.Event()
+        self._state = SourceState.OPENING
+        self._source_rate = 0
+        self._level = (0.0, 0.0)
+        self._heard = self._lost_s = 0.0
+        self._overflows = 0
+        self._anchored_at_s = -ANCHOR_LASTS_S
+
+    def stop(self) -> None:
+        """Make `run` return soon."""
+        self._stopping.set()
+        self.ring.close()
+
+    def run(self) -> None:
+        """Read until the source ends or `stop` is called."""
+        try:
+            self._source_rate = self.source.open()
+            self._state = SourceState.LISTENING
+        except SourceError as error:
+            self.problem = error
+        finally:
+            self.opened.set()
+        try:
+            if self.problem is None:
+                self._listen()
+        finally:
+            self.source.close()
+            self._state = SourceState.ENDED
+            self.ring.close()
+            self._doorbell.set()
+
+    def stats(self) -> SourceStats:
+        """How the source is."""
+        rms, peak = self._level
+        return SourceStats(
+            name=self.source.name,
+            state=self._state,
+            problem=str(self.problem or ""),
+            sample_rate=self._source_rate,
+            level_db=_decibels(rms),
+            peak_db=_decibels(peak),
+            heard_s=self._heard,
+            lost_s=self._lost_s,
+            overflows=self._overflows,
+            overruns=self.ring.overruns,
+        )
+
+    def _listen(self) -> None:
+        stage = RateStage(self._source_rate, self._sample_rate)
+        heard_at = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                chunk = self.source.read(READ_TIMEOUT_S)
+            except EndOfSource:
+                for part in stage.finish():
+                    self.ring.write(part)
+                return
+            except SourceError as error:
+                if not self.source.live:
+                    raise
+                self._wait_for_return(error)
+                missing_s = time.monotonic() - heard_at
+                self._lost_s += missing_s
+                stage.lose(missing_s, self._source_rate)
+                continue
+            if chunk is not None:
+                heard_at = time.monotonic()
+                self._take(chunk, stage)
+
+    def _take(self, chunk: AudioChunk, stage: RateStage) -> None:
+        for part in stage.push(chunk):
+            self.ring.write(part)
+        self._doorbell.set()
+        self._heard += len(chunk.samples) / chunk.sample_rate
+        self._overflows += chunk.overflowed
+        if len(chunk.samples):
+            rms = float(np.sqrt(np.dot(chunk.samples, chunk.samples) / len(chunk.samples)))
+            self._level = (rms, float(np.abs(chunk.samples).max()))
+        end_s = self.ring.end_sample / self._sample_rate
+        if self.source.has_clock and end_s - self._anchored_at_s >= ANCHOR_LASTS_S:
+            self._anchored_at_s = end_s
+            self.anchor = StreamAnchor(datetime.now(UTC) - timedelta(seconds=end_s))
+
+    def _wait_for_return(self, error: SourceError) -> None:
+        self._state, self.problem, self._level = SourceState.LOST, error, (0.0, 0.0)
+        log.warning("%s is lost: %s", self.source.name, error)
+        retry_s = FIRST_RETRY_S
+        while not self._stopping.is_set():
+            self.source.close()
+            try:
+                self._source_rate = self.source.open()
+            except SourceError as still:
+                self.problem = still
+                self._stopping.wait(retry_s)
+                retry_s = min(2 * retry_s, LAST_RETRY_S)
+                continue
+            self._state, self.problem = SourceState.LISTENING, None
+            log.warning("%s is back", self.source.name)
+            return
+
+
+def _decibels(amplitude: float) -> float:
+    return 20 * float(np.log10(amplitude)) if amplitude > 0 else float("-inf")

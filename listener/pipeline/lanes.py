@@ -1,0 +1,123 @@
+"""From the rings to the model: one thread for all sources."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from queue import Full, Queue
+
+from listener.pipeline.capture import Capture
+from listener.stages import FeatureStage
+from listener.types import Features, ModelCard
+
+PUT_TIMEOUT_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfStream:
+    """A source has given its last window."""
+
+    source: str
+    """Name of the source."""
+
+
+Inbox = Queue[Features | EndOfStream]
+"""What waits for the model."""
+
+
+class Lane:
+    """One source's way from its ring to the model.
+
+    Parameters
+    ----------
+    capture
+        The source's capture.
+    card
+        The model's card.
+    hop_s
+        Time between windows, in seconds.
+    """
+
+    def __init__(self, capture: Capture, card: ModelCard, hop_s: float) -> None:
+        self.ended = False
+        self.skipped = 0
+        self._name = capture.source.name
+        self._live = capture.source.live
+        self._ring = capture.ring
+        self._mark = capture.ring.bookmark(0)
+        self._stage = FeatureStage(self._name, card, hop_s)
+        self._step = max(1, round(hop_s * card.sample_rate))
+        self._skipped_last = False
+
+    def pump(self, inbox: Inbox, stopping: threading.Event) -> bool:
+        """Move on what is there, a hop's worth at most; say whether there was anything."""
+        if self.ended or (not self._live and inbox.full()):
+            return False
+        # Asked before reading: what is written just before closing is not missed.
+        closed = self._ring.closed
+        chunk = self._ring.read(self._mark, self._step)
+        if chunk is not None:
+            for window in self._stage.push(chunk, self._ring.written_at):
+                self._hand_over(window, inbox, stopping)
+            return True
+        if not closed:
+            return False
+        for window in self._stage.finish():
+            self._put(window, inbox, stopping)
+        self._put(EndOfStream(self._name), inbox, stopping)
+        self._mark.close()
+        self.ended = True
+        return True
+
+    def _hand_over(self, window: Features, inbox: Inbox, stopping: threading.Event) -> None:
+        if self._skipped_last:
+            window = replace(window, after_gap=True)
+        if not self._live:
+            self._put(window, inbox, stopping)
+            return
+        try:
+            inbox.put_nowait(window)
+            self._skipped_last = False
+        except Full:
+            self.skipped += 1
+            self._skipped_last = True
+
+    def _put(self, item: Features | EndOfStream, inbox: Inbox, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            try:
+                inbox.put(item, timeout=PUT_TIMEOUT_S)
+                return
+            except Full:
+                continue
+
+
+class FeatureWorker:
+    """Keeps all lanes moving.
+
+    Parameters
+    ----------
+    lanes
+        One for each source.
+    inbox
+        Where windows wait for the model.
+    doorbell
+        Set when there is something new in a ring, or room in the inbox.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], inbox: Inbox, doorbell: threading.Event) -> None:
+        self._lanes = lanes
+        self._inbox = inbox
+        self._doorbell = doorbell
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Make `run` return soon, though there may be more."""
+        self._stopping.set()
+        self._doorbell.set()
+
+    def run(self) -> None:
+        """Work until every source has ended or `stop` is called."""
+        while not self._stopping.is_set() and not all(lane.ended for lane in self._lanes):
+            self._doorbell.clear()
+            moved = [lane.pump(self._inbox, self._stopping) for lane in self._lanes]
+            if not any(moved):
+                self._doorbell.wait(PUT_TIMEOUT_S)
