@@ -8,7 +8,7 @@ counts its samples and never looks at the clock, except to pace itself.
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from listener.config import Options
+from listener import config
 from listener.types import AudioChunk
 
 
@@ -27,7 +27,7 @@ class Source(ABC):
         The source's validated part of the configuration.
     """
 
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[config.Options]] = config.Options
     """Settings that this source takes beside ``name`` and ``use``."""
 
     live: ClassVar[bool] = True
@@ -36,7 +36,7 @@ class Source(ABC):
     has_clock: ClassVar[bool] = True
     """Its samples are taken as time goes by, so that its events have a UTC time."""
 
-    def __init__(self, name: str, options: Options) -> None:
+    def __init__(self, name: str, options: config.Options) -> None:
         self.name = name
         self.options = options
 
