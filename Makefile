@@ -8,6 +8,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.program ## install the program into .venv, and what it needs of the system
+	@echo ".venv/bin/listener is ready"
 
 run: .venv/.program ## listen: to the microphone, or to the demo scene where there is none (ARGS="..." is passed on)
 	@exec .venv/bin/listener run $(ARGS)
