@@ -54,6 +54,8 @@ class Pipeline:
     on_event, on_step
         Called in the inference thread with each event, and with each window's scores and
         decisions. They must not block.
+    duration_s
+        Seconds of sound after which each source is taken to have ended; None: listen on.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Pipeline:
         actions: Sequence[tuple[Action, ActionSettings]] = (),
         on_event: Callable[[Event], None] = lambda event: None,
         on_step: Callable[[Prediction, list[Decision]], None] = lambda prediction, decisions: None,
+        duration_s: float | None = None,
     ) -> None:
         card = classifier.card
         doorbell = threading.Event()
@@ -73,7 +76,9 @@ class Pipeline:
         self.failure: tuple[str, Exception] | None = None
         self._classifier = classifier
         self._tell = on_event
-        self._captures = {source.name: Capture(source, card.sample_rate, doorbell) for source in sources}
+        self._captures = {
+            source.name: Capture(source, card.sample_rate, doorbell, duration_s) for source in sources
+        }
         self._lanes = {name: Lane(capture, card, hop_s) for name, capture in self._captures.items()}
         inbox = Inbox(INBOX_WINDOWS_PER_SOURCE * len(sources))
         self._inbox = inbox

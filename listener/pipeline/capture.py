@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -36,9 +37,13 @@ class Capture:
         The model's rate, in Hz.
     doorbell
         Set whenever there is something new in the ring.
+    duration_s
+        Seconds of sound after which the source is taken to have ended; None: never.
     """
 
-    def __init__(self, source: Source, sample_rate: int, doorbell: threading.Event) -> None:
+    def __init__(
+        self, source: Source, sample_rate: int, doorbell: threading.Event, duration_s: float | None = None
+    ) -> None:
         self.source = source
         self.ring = Ring(round(RING_S * sample_rate), sample_rate, waits=not source.live)
         self.anchor: StreamAnchor | None = None
@@ -47,6 +52,7 @@ class Capture:
         self.problem: SourceError | None = None
         self._sample_rate = sample_rate
         self._doorbell = doorbell
+        self._duration_s = float("inf") if duration_s is None else duration_s
         self._stopping = threading.Event()
         self._state = SourceState.OPENING
         self._source_rate = 0
@@ -99,7 +105,7 @@ class Capture:
         heard_at = time.monotonic()
         while not self._stopping.is_set():
             try:
-                chunk = self.source.read(READ_TIMEOUT_S)
+                chunk = self._read()
             except EndOfSource:
                 for part in stage.finish():
                     self.ring.write(part)
@@ -115,6 +121,15 @@ class Capture:
             if chunk is not None:
                 heard_at = time.monotonic()
                 self._take(chunk, stage)
+
+    def _read(self) -> AudioChunk | None:
+        left_s = self._duration_s - self._heard
+        if left_s <= 0:
+            raise EndOfSource
+        chunk = self.source.read(READ_TIMEOUT_S)
+        if chunk is not None and len(chunk.samples) > left_s * chunk.sample_rate:
+            chunk = replace(chunk, samples=chunk.samples[: round(left_s * chunk.sample_rate)])
+        return chunk
 
     def _take(self, chunk: AudioChunk, stage: RateStage) -> None:
         for part in stage.push(chunk):

@@ -1,0 +1,56 @@
+"""What several commands need."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from listener.config import Config
+from listener.config_file import ConfigFile, read_config
+
+CONFIG_NAME = "config.yaml"
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``-c``."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        help="Configuration; without it ./config.yaml, then the user's, then the defaults.",
+    )(command)
+
+
+def load_config(path: Path | None) -> ConfigFile:
+    """Read the configuration that was asked for, or the first that there is.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, or something in it is wrong.
+    """
+    if path is not None:
+        return read_config(path)
+    user_folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    for candidate in (Path(CONFIG_NAME), user_folder / "listener" / CONFIG_NAME):
+        if candidate.is_file():
+            return read_config(candidate)
+    return ConfigFile(Config())
+
+
+def with_settings(file: ConfigFile, **changes: object) -> ConfigFile:
+    """Give a configuration in which the command line has the last word."""
+    return ConfigFile(file.config.model_copy(update=changes), file.path, file.lines)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out text in columns."""
+    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (headings, *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,176 @@
+"""``listener record``: from the microphone into a file."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from listener.sources.microphone import Microphone
+    from listener.types import Samples
+
+READ_TIMEOUT_S = 0.25
+METER_FLOOR_DB = -60.0
+METER_WIDTH = 40
+
+
+@click.command()
+@click.option("-d", "--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="A .wav or .flac file; default: named by the time."
+)
+@click.option(
+    "--device", default="default", help="Index, name, part of it or pattern: see 'listener devices'."
+)
+@click.option(
+    "--backend", type=click.Choice(["pyaudio", "sounddevice"]), default="pyaudio", show_default=True
+)
+@click.option(
+    "--channel", default="mix", metavar="mix|N", help="Mean of all channels, or one, counted from 1."
+)
+@click.option("--rate", type=click.IntRange(1_000, 768_000), help="Sample rate to ask the device for, in Hz.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def record(duration: float | None, out: Path | None, force: bool, **microphone_options: Any) -> None:
+    """Record from the microphone, with a meter, for -d seconds or until Ctrl-C.
+
+    Whatever ends it, Ctrl-C or a microphone that is gone, what was heard is kept.
+    """
+    path = _destination(out, force)
+    microphone = _microphone(**microphone_options)
+    recording = _Recording(path)
+    try:
+        recording.begin(microphone.open())
+        _copy(microphone, recording, duration)
+    except KeyboardInterrupt:
+        if duration is not None or not recording.n_samples:
+            raise
+    finally:
+        microphone.close()
+        recording.finish()
+
+
+class _Recording:
+    """A 16-bit file that bears its name only when it is finished."""
+
+    def __init__(self, path: Path) -> None:
+        from listener.errors import ListenerError
+
+        self.path = path
+        self.n_samples = 0
+        self.rate_hz = 0
+        self.lost = 0
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._sound: Any = None
+        try:
+            self._part.touch(exist_ok=False)
+        except OSError as error:
+            raise ListenerError(f"--out {path} cannot be written: {error.strerror}") from error
+
+    def begin(self, rate_hz: int) -> None:
+        import soundfile
+
+        self.rate_hz = rate_hz
+        kind = self.path.suffix[1:].upper()
+        self._sound = soundfile.SoundFile(self._part, "w", rate_hz, 1, subtype="PCM_16", format=kind)
+
+    def write(self, samples: "Samples") -> None:
+        """Add samples; those of a 16-bit microphone come out as they came in."""
+        import numpy as np
+        import soundfile
+
+        from listener.errors import ListenerError
+
+        whole = np.rint(samples * np.float32(32_768)).clip(-32_768, 32_767).astype(np.int16)
+        try:
+            self._sound.write(whole)
+        except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all was written
+            raise ListenerError(f"--out {self.path} cannot be written: is the disk full?") from error
+        self.n_samples += len(samples)
+
+    def finish(self) -> None:
+        """Close the file, give it its name, and say so; nothing stays of an empty one."""
+        if self._sound is not None:
+            self._sound.close()
+        if not self.n_samples:
+            self._part.unlink()
+            return
+        self._part.replace(self.path)
+        click.echo(f"{self.path}: {self.n_samples / self.rate_hz:.1f} s at {self.rate_hz} Hz")
+        if self.lost:
+            click.echo(f"listener: samples were lost {self.lost} times: the machine was too busy", err=True)
+
+
+class _Meter:
+    """Levels of the newest chunk, and the highest peak so far."""
+
+    def __init__(self) -> None:
+        self._highest = 0.0
+
+    def line(self, samples: "Samples", recording: _Recording) -> "Text":
+        import numpy as np
+        from rich.text import Text
+
+        peak = float(np.abs(samples).max(initial=0.0))
+        rms_db = level_db(float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0)
+        self._highest = max(self._highest, peak)
+        filled = round(METER_WIDTH * min(1.0, max(0.0, 1 - rms_db / METER_FLOOR_DB)))
+        bar = "█" * filled + "·" * (METER_WIDTH - filled)
+        colour = "red" if peak >= 1.0 - 2**-15 else "green"
+        seconds = recording.n_samples / recording.rate_hz
+        text = Text.assemble(f"{seconds:7.1f} s  ", (bar, colour))
+        return text.append(
+            f"  rms {rms_db:6.1f}  peak {level_db(peak):6.1f}  highest {level_db(self._highest):6.1f} dBFS"
+        )
+
+
+def level_db(amplitude: float) -> float:
+    """Level of an amplitude in dBFS: 0 is full scale, silence is minus infinity."""
+    from math import log10
+
+    return 20 * log10(amplitude) if amplitude > 0 else float("-inf")
+
+
+def _copy(microphone: "Microphone", recording: _Recording, duration: float | None) -> None:
+    """Write what the microphone gives until ``duration`` seconds are written."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    meter = _Meter()
+    wanted = None if duration is None else max(1, round(duration * recording.rate_hz))
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while wanted is None or recording.n_samples < wanted:
+            chunk = microphone.read(READ_TIMEOUT_S)
+            if chunk is None:
+                continue
+            samples = chunk.samples if wanted is None else chunk.samples[: wanted - recording.n_samples]
+            recording.write(samples)
+            recording.lost += chunk.overflowed
+            if console.is_terminal:
+                live.update(meter.line(samples, recording), refresh=True)
+
+
+def _destination(out: Path | None, force: bool) -> Path:
+    from listener.errors import ListenerError
+
+    path = out or Path(datetime.now().strftime("recording-%Y%m%d-%H%M%S.wav"))
+    if path.suffix not in (".wav", ".flac"):
+        raise ListenerError(f"--out {path}: the name has to end in .wav or .flac")
+    if path.exists() and not force:
+        raise ListenerError(f"--out {path} is there already: choose another name, or give --force")
+    return path
+
+
+def _microphone(device: str, backend: str, channel: str, rate: int | None) -> "Microphone":
+    from listener.errors import ListenerError
+    from listener.sources.microphone import Microphone, MicrophoneOptions
+
+    if channel != "mix" and not (channel.isdecimal() and int(channel) >= 1):
+        raise ListenerError(f"--channel {channel}: give mix, or a channel counted from 1")
+    options = {"device": device, "backend": backend, "sample_rate": rate}
+    options["channel"] = channel if channel == "mix" else int(channel)
+    return Microphone("mic", MicrophoneOptions.model_validate(options))
