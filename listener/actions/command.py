@@ -71,7 +71,7 @@ class CommandOptions(Options):
         if isinstance(value, str):
             words = ", ".join(f'"{word}"' for word in value.split())
             raise ValueError(f"must be a list of arguments, as there is no shell: write [{words}]")
-        return value
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("run")
     @classmethod

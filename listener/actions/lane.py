@@ -130,8 +130,9 @@ class Lane:
         return job
 
     def complain_of_full_inbox(self) -> None:
-        """Say that an event was dropped."""
-        self._complain("full", "events are dropped: %d wait already (inbox)", self._settings.inbox)
+        """Say that an event was dropped; after the stop that goes without saying."""
+        if not self._board.stopping:
+            self._complain("full", "events are dropped: %d wait already (inbox)", self._settings.inbox)
 
     def stats(self) -> ActionStats:
         """Give the counts."""

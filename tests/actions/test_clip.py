@@ -10,14 +10,14 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from listener.actions.base import ActionContext, Recording
 from listener.actions.clip import ClipAction, ClipOptions, int16_samples, safe_name
 from listener.actions.command import CommandAction, CommandOptions
 from listener.actions.lane import ActionStats
 from listener.actions.runner import ActionRunner
-from listener.errors import ActionError
+from listener.config_file import validate
+from listener.errors import ActionError, ConfigError
 from listener.types import Event
 from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeTap, settings
 
@@ -251,6 +251,11 @@ def test_a_folder_that_went_away_is_an_error_of_this_run(tmp_path: Path) -> None
         run(action)
 
 
+def test_settings_as_they_stand_in_a_file() -> None:
+    options = validate(ClipOptions, {"directory": "clips", "before_s": 3, "after_s": 2})
+    assert options == ClipOptions()
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -263,8 +268,8 @@ def test_a_folder_that_went_away_is_an_error_of_this_run(tmp_path: Path) -> None
     ],
 )
 def test_impossible_settings_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        ClipOptions.model_validate(options)
+    with pytest.raises(ConfigError):
+        validate(ClipOptions, options)
 
 
 def test_a_command_gets_the_clip_of_its_event(tmp_path: Path) -> None:

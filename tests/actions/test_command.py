@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from listener.actions.base import ActionContext, Recording
 from listener.actions.command import ENVIRONMENT, CommandAction, CommandOptions
 from listener.actions.lane import ActionStats
 from listener.actions.runner import ActionRunner
-from listener.errors import ActionError
+from listener.config_file import validate
+from listener.errors import ActionError, ConfigError
 from listener.event_format import event_dict
 from listener.types import Event
 from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, onset, settings
@@ -185,15 +185,25 @@ def test_only_who_names_the_clip_waits_for_it() -> None:
 # --- what is refused ---------------------------------------------------------------------------
 
 
-def test_a_shell_line_is_refused_with_what_to_write() -> None:
-    with pytest.raises(ValidationError, match=r'no shell: write \["\./take-photo\.sh", "\{label\}"\]'):
-        CommandOptions.model_validate({"run": "./take-photo.sh {label}"})
+def test_settings_as_they_stand_in_a_file() -> None:
+    options = validate(CommandOptions, {"run": ["./take-photo.sh", "{label}"], "cwd": "/srv"})
+    assert options == CommandOptions(run=("./take-photo.sh", "{label}"), cwd=Path("/srv"))
 
 
-@pytest.mark.parametrize("run", [(), ("true", "{lable}"), ("true", "{")])
-def test_impossible_settings_are_refused(run: tuple[str, ...]) -> None:
-    with pytest.raises(ValidationError):
-        CommandOptions(run=run)
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ("./photo.sh {label}", r'run: must be a list of .* no shell: write \["\./photo\.sh", "\{label\}"\]'),
+        ([], "run: .*at least 1 item"),
+        (["true", 3], r"run\[1\]: must be a valid string"),
+        (["true", "{lable}"], r"run: '\{lable\}': there is no field '\{lable\}'; there are label, source"),
+        (["true", "{"], "run: '{': a brace without a partner"),
+        (None, "run: must be"),
+    ],
+)
+def test_impossible_settings_are_refused_with_what_to_write(run: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        validate(CommandOptions, {"run": run})
 
 
 @pytest.mark.parametrize(

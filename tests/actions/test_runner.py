@@ -301,6 +301,7 @@ def test_stop_cancels_and_drops_what_is_over_the_budget(caplog: pytest.LogCaptur
     assert action.steps == ["open", "cancel", "close"]
     assert tap.kept == 0
     assert "3 events were dropped at the stop" in caplog.text
+    assert "inbox" not in caplog.text
 
 
 def test_stop_is_not_held_up_by_an_action_that_hangs(gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
