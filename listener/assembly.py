@@ -40,6 +40,12 @@ def find_model(settings: ModelSettings, file: ConfigFile) -> Path:
     return next((candidate for candidate in candidates if candidate.is_file()), path)
 
 
+def idle_settings(file: ConfigFile) -> Iterator[str]:
+    """Name the settings that are understood and do nothing in this version."""
+    if file.config.store.url is not None:
+        yield file.problem(("store", "url"), "this version keeps no events; use a log or command action")
+
+
 def build_classifier(file: ConfigFile) -> Classifier:
     """Load the model; takes a second or two.
 

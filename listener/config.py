@@ -140,6 +140,26 @@ class ActionSettings(PluginSettings):
     """Events that may wait for it; more are dropped and counted."""
 
 
+class StoreSettings(Options):
+    """Where events are kept; this version keeps none, and says so."""
+
+    url: str | None = None
+    """Reserved: address of the event database."""
+
+
+class WebSettings(Options):
+    """The dashboard; this version has none, and refuses to be asked for it."""
+
+    enabled: Literal[False] = False
+    """Reserved."""
+
+    host: str = "127.0.0.1"
+    """Reserved."""
+
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8765
+    """Reserved."""
+
+
 class Config(Options):
     """The whole configuration."""
 
@@ -159,3 +179,9 @@ class Config(Options):
 
     actions: tuple[ActionSettings, ...] = (ActionSettings(use="log"),)
     """What is done about it."""
+
+    store: StoreSettings = StoreSettings()
+    """Reserved."""
+
+    web: WebSettings = WebSettings()
+    """Reserved."""

@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 def check(config_path: Path | None) -> None:
     """Check configuration, model, actions and sources, and name every problem at once."""
     from listener.actions.lane import open_action
-    from listener.assembly import build_actions, build_classifier, build_rules, build_sources
+    from listener.assembly import build_actions, build_classifier, build_rules, build_sources, idle_settings
 
     problems: list[str] = []
 
@@ -33,6 +33,8 @@ def check(config_path: Path | None) -> None:
 
     file = load_config(config_path)
     click.echo(f"configuration: {file.path or 'the defaults'}")
+    for warning in idle_settings(file):
+        click.echo(f"note: {warning}")
     classifier = attempt(f"model {file.config.model.path}", lambda: build_classifier(file))
     if classifier is not None:
         card = classifier.card

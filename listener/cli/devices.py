@@ -20,20 +20,20 @@ def devices(as_json: bool) -> None:
     from listener.sources.portaudio import BACKENDS
 
     found: list[DeviceInfo] = []
-    problems: list[str] = []
+    problems: dict[str, None] = {}
     for backend in BACKENDS:
         try:
             found += list_devices([backend], probe=True)
         except DeviceError as error:
-            problems.append(str(error))
+            problems[str(error)] = None
     if as_json:
         click.echo(json.dumps([asdict(device) for device in found], indent=2, ensure_ascii=False))
     elif found:
         _print_table(found)
+    if not found:
+        raise DeviceError(next(iter(problems), NO_MICROPHONE))
     for problem in problems:
         click.echo(f"listener: {problem}", err=True)
-    if not found:
-        raise DeviceError(NO_MICROPHONE)
 
 
 def _print_table(found: "Sequence[DeviceInfo]") -> None:

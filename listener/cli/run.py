@@ -87,10 +87,12 @@ def run(
     if sources or device is not None:
         texts = sources or ("mic",)
         file = _with_sources(file, texts, speed, device, {key: value for key, value in pcm.items() if value})
-    click.echo(f"listener {__version__}: loading {file.config.model.path}", err=True)
+    log.info("listener %s: loading %s", __version__, file.config.model.path)
 
-    from listener.assembly import build_classifier
+    from listener.assembly import build_classifier, idle_settings
 
+    for warning in idle_settings(file):
+        log.warning("%s", warning)
     classifier = build_classifier(file)
     view = _view(classifier, as_json, no_console)
     stop, signals = _stop_on_signals()

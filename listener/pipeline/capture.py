@@ -71,6 +71,7 @@ class Capture:
         try:
             self._source_rate = self.source.open()
             self._state = SourceState.LISTENING
+            log.info("listening to %s (%d Hz)", self.source.name, self._source_rate)
         except SourceError as error:
             self.problem = error
         finally:

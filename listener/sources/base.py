@@ -30,10 +30,10 @@ class Source(ABC):
     Options: ClassVar[type[config.Options]] = config.Options
     """Settings that this source takes beside ``name`` and ``use``."""
 
-    live: ClassVar[bool] = True
+    live: bool = True
     """Sound that is not taken now is lost. A source that is not live is made to wait instead."""
 
-    has_clock: ClassVar[bool] = True
+    has_clock: bool = True
     """Its samples are taken as time goes by, so that its events have a UTC time."""
 
     def __init__(self, name: str, options: config.Options) -> None:

@@ -59,10 +59,13 @@ def _hall_alarm(rng: np.random.Generator, sample_rate: int, duration_s: float) -
 
 _PARTS = (
     _Part(SceneEvent("smoke_alarm", 3.0, 9.5), -12, _hall_alarm),
-    _Part(SceneEvent("church_bells", 13.0, 19.0), -12, synthesis.church_bells),
-    _Part(SceneEvent("glass_breaking", 23.0, 24.6), -12, synthesis.glass_breaking),
-    _Part(SceneEvent("siren", 30.0, 38.0), -12, synthesis.siren),
-    _Part(SceneEvent("smoke_alarm", 50.0, 56.5), -12, _bedroom_alarm),
+    _Part(SceneEvent("dog", 13.0, 16.0), -12, synthesis.dog),
+    _Part(SceneEvent("glass_breaking", 19.0, 20.6), -12, synthesis.glass_breaking),
+    _Part(SceneEvent("crying_baby", 24.0, 29.0), -12, synthesis.crying_baby),
+    _Part(SceneEvent("siren", 32.0, 38.0), -12, synthesis.siren),
+    _Part(SceneEvent("car_horn", 41.0, 43.2), -12, synthesis.car_horn),
+    _Part(SceneEvent("church_bells", 46.0, 50.0), -12, synthesis.church_bells),
+    _Part(SceneEvent("smoke_alarm", 53.0, 59.5), -12, _bedroom_alarm),
 )
 
 SCENE: tuple[SceneEvent, ...] = tuple(part.event for part in _PARTS)
@@ -83,12 +86,15 @@ class DemoSource(Source):
     """Plays the scene."""
 
     Options: ClassVar[type[Options]] = DemoOptions
-    live: ClassVar[bool] = False
-    has_clock: ClassVar[bool] = True
+    live = False
 
     options: DemoOptions
     _pacer: Pacer | None = None
     _position = 0
+
+    def __init__(self, name: str, options: DemoOptions) -> None:
+        super().__init__(name, options)
+        self.has_clock = options.speed == 1.0
 
     def open(self) -> int:
         """Render the scene and begin to play it from its first sample."""
