@@ -68,8 +68,8 @@ def dog(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: float =
         place = np.linspace(0, 1, round(rng.uniform(0.16, 0.2) * sample_rate))
         frequency_hz = rng.uniform(380, 430) * (0.7 + 0.6 * np.sin(np.pi * place**0.6))
         frequency_hz *= 1 + 0.03 * _wander(rng, len(place), 90)
-        level = np.minimum(1, place / 0.06) * (1 - place) ** 0.8
-        formants = ((750, 250, 1.0), (1_500, 350, 0.7), (2_700, 600, 0.35), (4_200, 900, 0.15))
+        level = np.sin(np.pi * place**0.7) ** 1.3
+        formants = ((750, 300, 1.0), (1_500, 400, 0.8), (2_700, 600, 0.25), (4_200, 900, 0.1))
         bark = level * _voice(rng, frequency_hz, formants, 0.35, sample_rate)
         first = round(position_s * sample_rate)
         heard = bark[: n_samples - first]
@@ -83,8 +83,8 @@ def rooster(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: flo
     """Crow once: three short calls and a long one that falls. Peak 1."""
     length = round(duration_s * sample_rate)
     sound = np.zeros(length)
-    calls = ((0.0, 0.18, 560, 700), (0.24, 0.2, 800, 760), (0.5, 0.3, 760, 900), (0.86, 1.35, 900, 520))
-    formants = ((1_000, 300, 0.8), (2_200, 500, 1.0), (3_400, 700, 0.8), (5_200, 900, 0.4))
+    calls = ((0.0, 0.17, 560, 720), (0.25, 0.14, 800, 860), (0.41, 0.36, 850, 900), (0.79, 1.45, 930, 620))
+    formants = ((900, 400, 1.0), (1_900, 500, 0.8), (3_200, 700, 0.5), (5_200, 900, 0.2))
     for first_s, length_s, start_hz, end_hz in calls:
         place = np.linspace(0, 1, round(length_s * sample_rate))
         frequency_hz = (
@@ -107,7 +107,7 @@ def _voice(
     time_s = np.arange(round(0.02 * sample_rate)) / sample_rate
     throat = np.zeros(len(time_s))
     for centre_hz, width_hz, strength in formants:
-        ring = np.exp(-np.pi * width_hz * time_s) * np.cos(2 * np.pi * centre_hz * time_s)
+        ring = np.exp(-np.pi * width_hz * time_s) * np.sin(2 * np.pi * centre_hz * time_s)
         throat += strength * width_hz / formants[0][1] * ring
     return full_scale(convolved(source, throat)).astype(np.float64)
 
