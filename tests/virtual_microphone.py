@@ -75,7 +75,13 @@ class VirtualMicrophone:
             "PULSE_COOKIE": f"{directory}/cookie",
             "ALSA_CONFIG_PATH": f"{directory}/asound.conf",
             "JACK_NO_START_SERVER": "1",
+            "JACK_DEFAULT_SERVER": "nowhere",
         }
+
+    @property
+    def pid(self) -> int | None:
+        """Process of the server, while it runs."""
+        return self._server.pid if self._server is not None else None
 
     def start(self) -> None:
         """Start the server and wait until its sources are there."""
@@ -110,7 +116,8 @@ class VirtualMicrophone:
 
     def play(self, path: Path) -> subprocess.Popen[bytes]:
         """Begin to play a file into the microphone; ``wait()`` on the result for its end."""
-        command = ["paplay", "--device=vmic", "--latency-msec=50", str(path)]
+        # A second of sound ahead: a player that runs dry on a busy machine would insert silence.
+        command = ["paplay", "--device=vmic", "--latency-msec=1000", str(path)]
         player = subprocess.Popen(command, env=self._full_environment())
         self._players.append(player)
         return player
@@ -219,7 +226,9 @@ def virtual_microphone(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualMicro
 @pytest.fixture
 def no_audio_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine without any sound: no card, no server."""
-    (tmp_path / "asound.conf").write_text("")
+    # PortAudio aborts the process where ALSA knows no "default", be it one that cannot be opened.
+    (tmp_path / "asound.conf").write_text("pcm.!default { type hw card 0 }\n")
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asound.conf"))
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/nowhere")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", f"nowhere-{os.getpid()}")

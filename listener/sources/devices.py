@@ -5,6 +5,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from listener.errors import DeviceError
+from listener.sources.pcm import Channel
 from listener.sources.portaudio import (
     BACKENDS,
     Backend,
@@ -13,6 +14,9 @@ from listener.sources.portaudio import (
     initialised,
     load_backend,
 )
+
+MOST_REAL_CHANNELS = 8
+"""Devices that claim more are converters (ALSA's ``pulse`` claims 32), which mix by themselves."""
 
 NO_MICROPHONE = "no microphone found: connect one, or start the sound server, and see 'listener devices'"
 
@@ -66,6 +70,22 @@ def find_device(devices: Sequence[DeviceInfo], wanted: str | int) -> DeviceInfo:
     raise DeviceError(f"microphone '{wanted}' is ambiguous, give its index or whole name: {_listed(matches)}")
 
 
+def channels_to_open(device: DeviceInfo, channel: Channel = "mix") -> int:
+    """How many channels to ask a device for, to have one of them or the mix of all.
+
+    Raises
+    ------
+    DeviceError
+        It has no such channel.
+    """
+    if channel == "mix":
+        return device.channels if device.channels <= MOST_REAL_CHANNELS else 1
+    if channel > device.channels:
+        raise DeviceError(f"channel {channel} is not there: microphone '{device.name}' has {device.channels}")
+    # A converter that is asked for one channel gives the mix of all: ask for two at least.
+    return min(max(channel, 2), device.channels)
+
+
 def _matches(devices: Sequence[DeviceInfo], wanted: str | int) -> list[DeviceInfo]:
     if wanted == "default":
         return [device for device in devices if device.default] or list(devices[:1])
@@ -90,7 +110,8 @@ def _listed(devices: Sequence[DeviceInfo]) -> str:
 
 def _probed(backend: Backend, device: DeviceInfo) -> DeviceInfo:
     try:
-        backend.open(device, 1, device.default_rate_hz, 0, lambda _data, _overflowed: None).close()
+        channels = channels_to_open(device)
+        backend.open(device, channels, device.default_rate_hz, 0, lambda _data, _lost: None).close()
     except DeviceError as error:
         return replace(device, opens=False, problem=str(error))
     return replace(device, opens=True)

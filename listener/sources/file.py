@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -41,8 +40,8 @@ class FileSource(Source):
 
     Options = FileOptions
     options: FileOptions
-    live: ClassVar[bool] = False
-    has_clock: ClassVar[bool] = False
+    live = False
+    has_clock = False
 
     def __init__(self, name: str, options: FileOptions) -> None:
         super().__init__(name, options)

@@ -5,6 +5,7 @@ else; `Microphone.read` makes samples of them. Who reads too late loses the olde
 blocks: the position of the next chunk jumps over them and it is marked.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -16,9 +17,17 @@ from pydantic import Field
 from listener.config import Options
 from listener.errors import DeviceError
 from listener.sources.base import Source
-from listener.sources.devices import find_device
+from listener.sources.devices import channels_to_open, find_device
 from listener.sources.pcm import Channel, mono_from_int16
-from listener.sources.portaudio import LOCK, Backend, BackendName, DeviceInfo, InputStream, load_backend
+from listener.sources.portaudio import (
+    LOCK,
+    Backend,
+    BackendName,
+    DeviceInfo,
+    InputStream,
+    load_backend,
+    locked,
+)
 from listener.types import AudioChunk
 
 PREFERRED_RATE_HZ = 16_000
@@ -33,8 +42,11 @@ QUEUE_S = 2.0
 STALL_S = 3.0
 """A device that delivers nothing for so long is taken for lost: some do not say so."""
 
-MOST_REAL_CHANNELS = 8
-"""Devices that claim more are converters (ALSA's ``pulse`` claims 32), which mix by themselves."""
+
+CLOSE_S = 2.0
+"""Longest wait for a device to close, in seconds."""
+
+logger = logging.getLogger(__name__)
 
 
 class MicrophoneOptions(Options):
@@ -83,7 +95,7 @@ class Microphone(Source):
         """
         self.close()
         backend = load_backend(self.options.backend)
-        with LOCK:
+        with locked():
             backend.initialise()
             try:
                 device = find_device(backend.devices(), self.options.device)
@@ -110,24 +122,28 @@ class Microphone(Source):
         self._last_block_at = time.monotonic()
         position, data, lost = block
         frames = np.frombuffer(data, dtype=np.int16).reshape(-1, self._channels)
-        return AudioChunk(mono_from_int16(frames, self._channel), position, self._rate_hz, overflowed=lost)
+        return AudioChunk(
+            mono_from_int16(frames, self.options.channel), position, self._rate_hz, overflowed=lost
+        )
 
     def close(self) -> None:
-        """Let go of the device. Waits where its sound server does not answer."""
-        with LOCK:
-            if self._stream is not None:
-                self._stream.close()
-                self._stream = None
-            if self._backend is not None:
-                self._backend.terminate()
-                self._backend = None
-
-    @property
-    def _channel(self) -> Channel:
-        return self.options.channel
+        """Let go of the device; one that does not let itself be closed is left behind."""
+        if self._stream is None or self._backend is None:
+            return
+        # Not on this thread: a frozen sound server holds it until it thaws, a dead JACK for ever.
+        closing = threading.Thread(
+            target=_let_go, args=(self._stream, self._backend), name=f"close:{self.name}", daemon=True
+        )
+        self._stream = self._backend = None
+        closing.start()
+        closing.join(CLOSE_S)
+        if closing.is_alive():
+            logger.warning(
+                "microphone of source '%s' does not close: its sound server does not answer", self.name
+            )
 
     def _open_stream(self, backend: Backend, device: DeviceInfo) -> InputStream:
-        self._channels = self._channels_to_open(device)
+        self._channels = channels_to_open(device, self.options.channel)
         wanted = self.options.sample_rate or PREFERRED_RATE_HZ
         problem = None
         for rate_hz in dict.fromkeys((wanted, device.default_rate_hz)):
@@ -140,16 +156,6 @@ class Microphone(Source):
                 problem = error
         raise DeviceError(f"microphone '{device.name}' cannot be opened: {problem}")
 
-    def _channels_to_open(self, device: DeviceInfo) -> int:
-        if self._channel == "mix":
-            return device.channels if device.channels <= MOST_REAL_CHANNELS else 1
-        if self._channel > device.channels:
-            raise DeviceError(
-                f"channel {self._channel} is not there: microphone '{device.name}' has {device.channels}"
-            )
-        # A converter that is asked for one channel gives the mix of all: ask for two at least.
-        return min(max(self._channel, 2), device.channels)
-
     def _check_alive(self) -> None:
         if self._stream is None:
             raise DeviceError(f"microphone of source '{self.name}' is not open")
@@ -159,6 +165,12 @@ class Microphone(Source):
             raise DeviceError(f"microphone of source '{self.name}' is gone: was it unplugged?")
         if time.monotonic() - self._last_block_at > STALL_S:
             raise DeviceError(f"microphone of source '{self.name}' has delivered nothing for {STALL_S:g} s")
+
+
+def _let_go(stream: InputStream, backend: Backend) -> None:
+    with LOCK:
+        stream.close()
+        backend.terminate()
 
 
 class _Blocks:

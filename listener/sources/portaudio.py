@@ -4,7 +4,9 @@ PortAudio reads the list of devices once, when it is initialised, and counts how
 that was done. Every microphone initialises it when it opens and terminates it when it
 closes. So the list is read anew whenever no other microphone of the process is open,
 which is how one that was plugged in again is found; and no stream is ever cut by another
-one that comes or goes. None of this is thread-safe in the library: `LOCK` guards it.
+one that comes or goes. None of this is thread-safe in the library: one lock guards it. A sound
+server that does not answer holds whoever asked it, and with them the lock: others give
+up after a while, with an error, and may try again.
 """
 
 import threading
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from listener.errors import DeviceError
+from listener.sources.alsa import check_alsa
 from listener.sources.quiet import silence_c_libraries
 
 BackendName = Literal["pyaudio", "sounddevice"]
@@ -21,8 +24,11 @@ BackendName = Literal["pyaudio", "sounddevice"]
 
 BACKENDS: tuple[BackendName, ...] = ("pyaudio", "sounddevice")
 
-LOCK = threading.RLock()
+LOCK = threading.Lock()
 """Held while PortAudio is initialised or terminated, and while streams are opened or closed."""
+
+ANSWER_S = 5.0
+"""How long to wait for the lock, in seconds. A device that is well opens and closes in a tenth of one."""
 
 OnBlock = Callable[[bytes, bool], None]
 """Called from the audio thread with interleaved 16-bit samples, and whether some were lost before them."""
@@ -100,24 +106,49 @@ def load_backend(name: BackendName) -> Backend:
         It, or PortAudio itself, is not installed.
     """
     silence_c_libraries()
+    check_alsa()
     try:
-        if name == "pyaudio":
-            from listener.sources.pyaudio_backend import PyAudioBackend
-
-            return PyAudioBackend()
-        from listener.sources.sounddevice_backend import SoundDeviceBackend
-
-        return SoundDeviceBackend()
+        with locked():
+            return _import(name)
     except (ImportError, OSError) as error:
         raise DeviceError(
             f"backend '{name}' cannot be used ({error}): is PortAudio installed (Debian: libportaudio2)?"
         ) from error
 
 
+def _import(name: BackendName) -> Backend:
+    if name == "pyaudio":
+        from listener.sources.pyaudio_backend import PyAudioBackend
+
+        return PyAudioBackend()
+    from listener.sources.sounddevice_backend import SoundDeviceBackend
+
+    return SoundDeviceBackend()
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Hold the lock.
+
+    Raises
+    ------
+    DeviceError
+        Another device keeps it: its sound server does not answer.
+    """
+    if not LOCK.acquire(timeout=ANSWER_S):
+        raise DeviceError(
+            "PortAudio still waits for a sound server that does not answer: restart that server"
+        )
+    try:
+        yield
+    finally:
+        LOCK.release()
+
+
 @contextmanager
 def initialised(backend: Backend) -> Iterator[Backend]:
     """Hold PortAudio for a moment, to look at the devices."""
-    with LOCK:
+    with locked():
         backend.initialise()
         try:
             yield backend

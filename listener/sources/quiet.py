@@ -1,6 +1,7 @@
 """Keeps the noise of audio libraries off the user's screen."""
 
 import ctypes
+import sys
 from functools import cache
 
 
@@ -14,8 +15,11 @@ def silence_c_libraries() -> None:
     This changes the variable ``stderr`` of the C library, not file descriptor 2, which
     Python's ``sys.stderr``, logging, ``faulthandler`` and child processes write to: they
     lose nothing, at no time, in no thread. Elsewhere than with glibc the variable may be
-    read-only, and the noise stays.
+    read-only, and the noise stays; so it does in Python's development mode (``-X dev``),
+    where one wants to read what a failed assertion in C says.
     """
+    if sys.flags.dev_mode:
+        return
     process = ctypes.CDLL(None)
     if not hasattr(process, "gnu_get_libc_version"):
         return

@@ -4,7 +4,7 @@ sounddevice initialises PortAudio when it is imported and would hold it, and the
 devices, until the process ends. That one use is given back here, so that microphones
 alone decide (see `listener.sources.portaudio`). The library's own functions are called
 for that, not sounddevice's wrappers: these point file descriptor 2 at nothing for a
-moment and would swallow what other threads write.
+moment and would swallow what other threads write. Imported with the lock held.
 """
 
 from typing import Any
@@ -12,11 +12,10 @@ from typing import Any
 import sounddevice
 
 from listener.errors import DeviceError
-from listener.sources.portaudio import LOCK, DeviceInfo, OnBlock
+from listener.sources.portaudio import DeviceInfo, OnBlock
 
 _library = sounddevice._lib  # noqa: SLF001 - see above
-with LOCK:
-    sounddevice._terminate()  # noqa: SLF001 - see above
+sounddevice._terminate()  # noqa: SLF001 - see above
 
 
 class SoundDeviceBackend:

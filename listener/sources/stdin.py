@@ -8,7 +8,7 @@ import logging
 import os
 import select
 import time
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,12 @@ CHUNK_S = 0.1
 SampleFormat = Literal["u8", "s16le", "s32le", "f32le"]
 """Unsigned 8, signed 16 or 32 bit integers, or 32 bit floats with full scale at 1; little-endian."""
 
-_DTYPES = {"u8": np.dtype("u1"), "s16le": np.dtype("<i2"), "s32le": np.dtype("<i4"), "f32le": np.dtype("<f4")}
+_DTYPES: dict[SampleFormat, np.dtype[Any]] = {
+    "u8": np.dtype("u1"),
+    "s16le": np.dtype("<i2"),
+    "s32le": np.dtype("<i4"),
+    "f32le": np.dtype("<f4"),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +73,7 @@ class StdinSource(Source):
 
     Options = StdinOptions
     options: StdinOptions
-    live: ClassVar[bool] = False
+    live = False
 
     def __init__(self, name: str, options: StdinOptions, descriptor: int = 0) -> None:
         super().__init__(name, options)
@@ -142,7 +147,7 @@ class StdinSource(Source):
             )
         if self._rest:
             logger.warning(
-                "standard input: %d bytes at the end are no whole frame: are rate, channels and format right?",
+                "standard input: %d bytes at the end make no whole frame: are channels and format right?",
                 len(self._rest),
             )
             self._rest = b""

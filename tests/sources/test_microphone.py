@@ -1,0 +1,334 @@
+"""The microphone, through real PortAudio from a real sound server."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from listener.errors import DeviceError
+from listener.sources.devices import list_devices
+from listener.sources.microphone import QUEUE_S, Microphone, MicrophoneOptions
+from listener.sources.portaudio import BACKENDS, BackendName
+from listener.types import AudioChunk
+from tests.virtual_microphone import PATIENCE_S, VirtualMicrophone
+
+RATE = 16_000
+
+both_backends = pytest.mark.parametrize("backend", BACKENDS)
+
+
+@contextmanager
+def opened(backend: BackendName, **options: object) -> Iterator[Microphone]:
+    microphone = Microphone("mic", MicrophoneOptions.model_validate({"backend": backend, **options}))
+    try:
+        assert microphone.open() == options.get("sample_rate", RATE)
+        yield microphone
+    finally:
+        microphone.close()
+
+
+def read_until(microphone: Microphone, enough: Callable[[list[AudioChunk]], bool]) -> list[AudioChunk]:
+    """Chunks up to the one that makes it enough."""
+    deadline = time.monotonic() + PATIENCE_S
+    chunks: list[AudioChunk] = []
+    while not enough(chunks):
+        assert time.monotonic() < deadline, f"not enough after {len(chunks)} chunks"
+        if (chunk := microphone.read(0.5)) is not None:
+            chunks.append(chunk)
+    return chunks
+
+
+def joined(chunks: list[AudioChunk]) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros(0, np.float32), *(chunk.samples for chunk in chunks)])
+
+
+def read_error(microphone: Microphone) -> str:
+    """What `read` raises in the end."""
+    deadline = time.monotonic() + PATIENCE_S
+    with pytest.raises(DeviceError) as caught:  # noqa: PT012 - it has to come, sooner or later
+        while time.monotonic() < deadline:
+            microphone.read(0.5)
+    return str(caught.value)
+
+
+def noise(n_samples: int, channels: int = 1) -> NDArray[np.int16]:
+    """Full-scale noise that begins and ends with a loud sample, so that it can be found in silence."""
+    shape = n_samples if channels == 1 else (n_samples, channels)
+    samples = np.random.default_rng(7).integers(-32_768, 32_768, shape).astype(np.int16)
+    samples[0] = samples[-1] = 12_345
+    return samples
+
+
+def heard_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What is left without the silence around."""
+    loud = np.flatnonzero(samples)
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]
+
+
+@both_backends
+def test_samples_are_those_that_were_played(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    played = noise(2 * RATE)
+    with opened(backend) as microphone:
+        silence = read_until(microphone, lambda chunks: len(chunks) > 1)
+        virtual_microphone.play_array(played)
+        chunks = silence + read_until(microphone, lambda chunks: len(heard_in(joined(chunks))) >= len(played))
+    assert np.array_equal(heard_in(joined(chunks)), played / np.float32(32_768))
+    assert not any(chunk.overflowed for chunk in chunks)
+    assert [chunk.first_sample for chunk in chunks[1:]] == [chunk.end_sample for chunk in chunks[:-1]]
+    assert {chunk.sample_rate for chunk in chunks} == {RATE}
+
+
+@both_backends
+def test_a_device_that_stalls_is_lost_after_a_while(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    with opened(backend, device="fifo") as microphone:
+        started = time.monotonic()
+        assert "delivered nothing for 3 s" in read_error(microphone)
+        assert time.monotonic() - started >= 3
+
+
+@both_backends
+def test_a_muted_microphone_gives_zeros(backend: BackendName, virtual_microphone: VirtualMicrophone) -> None:
+    virtual_microphone.mute()
+    virtual_microphone.play_array(noise(4 * RATE))
+    with opened(backend) as microphone:
+        chunks = read_until(microphone, lambda chunks: len(joined(chunks)) >= RATE)
+    assert not joined(chunks).any()
+
+
+@both_backends
+def test_a_lost_server_is_an_error_and_the_next_one_is_found(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    with opened(backend) as microphone:
+        read_until(microphone, lambda chunks: len(chunks) > 1)
+        virtual_microphone.kill()
+        assert "is gone" in read_error(microphone)
+        microphone.close()
+        with pytest.raises(DeviceError, match="no microphone found"):
+            microphone.open()
+        virtual_microphone.start()
+        assert microphone.open() == RATE
+        assert read_until(microphone, lambda chunks: len(chunks) > 1)[0].first_sample == 0
+
+
+@both_backends
+def test_an_unplugged_microphone_is_an_error_and_works_when_plugged_in_again(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    with opened(backend) as microphone:
+        read_until(microphone, lambda chunks: len(chunks) > 1)
+        virtual_microphone.unload()
+        assert read_error(microphone)
+        microphone.close()
+        virtual_microphone.plug_in()
+        microphone.open()
+        assert read_until(microphone, lambda chunks: len(chunks) > 1)
+
+
+@both_backends
+def test_a_frozen_server_holds_nobody_up(backend: BackendName, virtual_microphone: VirtualMicrophone) -> None:
+    with opened(backend) as microphone:
+        read_until(microphone, lambda chunks: len(chunks) > 1)
+        virtual_microphone.freeze()
+        assert "delivered nothing" in read_error(microphone)
+        microphone.close()  # returns although the server does not answer
+        with pytest.raises(DeviceError, match="does not answer"):
+            microphone.open()
+        virtual_microphone.thaw()
+        assert microphone.open() == RATE
+        assert read_until(microphone, lambda chunks: len(chunks) > 1)
+
+
+@both_backends
+def test_one_microphone_comes_and_goes_while_another_goes_on(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    played = noise(2 * RATE)
+    other = BACKENDS[1 - BACKENDS.index(backend)]
+    with opened(backend) as microphone:
+        silence = read_until(microphone, lambda chunks: len(chunks) > 1)
+        virtual_microphone.play_array(played)
+        for each in (backend, other, backend, other):
+            with opened(each, device="room") as passing:
+                read_until(passing, lambda chunks: len(chunks) > 1)
+            list_devices([each])
+        chunks = silence + read_until(microphone, lambda chunks: len(heard_in(joined(chunks))) >= len(played))
+    assert np.array_equal(heard_in(joined(chunks)), played / np.float32(32_768))
+
+
+@both_backends
+def test_who_reads_too_late_loses_the_oldest_and_is_told(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    with opened(backend, device="fifo") as microphone:
+        virtual_microphone.feed(np.arange(30_000, dtype=np.int16))
+        # 96,000 samples are three times what the queue holds; the pipe is empty when all were taken.
+        virtual_microphone.feed(np.ones(96_000, dtype=np.int16))
+        await_quiet(microphone)
+        chunks = read_until(microphone, lambda chunks: len(chunks) > 1)
+        while (chunk := microphone.read(0.2)) is not None:
+            chunks.append(chunk)
+    assert chunks[0].first_sample > 0
+    assert chunks[0].overflowed
+    assert not any(chunk.overflowed for chunk in chunks[1:])
+    assert len(joined(chunks)) <= 1.1 * QUEUE_S * RATE
+    assert [chunk.first_sample for chunk in chunks[1:]] == [chunk.end_sample for chunk in chunks[:-1]]
+
+
+def await_quiet(microphone: Microphone) -> None:
+    """Wait until nothing more arrives: the audio thread has taken all that there was."""
+    deadline = time.monotonic() + PATIENCE_S
+    seen = -1
+    while (position := microphone._blocks._position) != seen or position == 0:
+        assert time.monotonic() < deadline
+        seen = position
+        time.sleep(0.3)
+
+
+@both_backends
+@pytest.mark.parametrize(("channel", "expected"), [("mix", "mean"), (1, 0), (2, 1)])
+def test_channels_are_mixed_or_picked(
+    backend: BackendName, channel: str | int, expected: str | int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = np.repeat(np.array([[20_000, -10_000]], np.int16), RATE, axis=0)
+    with VirtualMicrophone(channels=2) as stereo:
+        for name, value in stereo.environment.items():
+            monkeypatch.setenv(name, value)
+        with opened(backend, channel=channel) as microphone:
+            read_until(microphone, lambda chunks: len(chunks) > 1)
+            stereo.play_array(played)
+            chunks = read_until(microphone, lambda chunks: len(heard_in(joined(chunks))) >= RATE // 2)
+    value = played.mean() if expected == "mean" else played[0, int(expected)]
+    middle = heard_in(joined(chunks))[RATE // 4 : RATE // 2]
+    assert np.allclose(middle, value / 32_768, atol=1 / 32_768)
+
+
+@both_backends
+def test_another_rate_can_be_asked_for(backend: BackendName, virtual_microphone: VirtualMicrophone) -> None:
+    with opened(backend, sample_rate=48_000) as microphone:
+        assert read_until(microphone, lambda chunks: len(chunks) > 1)[0].sample_rate == 48_000
+
+
+@pytest.fixture
+def jack(no_audio_system: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A device that knows one rate, 48 kHz, and refuses every other: JACK without a sound card."""
+    name = f"test-{os.getpid()}"
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
+    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "512"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not list_devices(["pyaudio"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@both_backends
+def test_a_device_that_refuses_the_rate_is_opened_at_its_own(backend: BackendName, jack: None) -> None:
+    microphone = Microphone("mic", MicrophoneOptions(backend=backend))
+    try:
+        assert microphone.open() == 48_000
+        chunks = read_until(microphone, lambda chunks: len(joined(chunks)) >= 4_800)
+    finally:
+        microphone.close()
+    assert {chunk.sample_rate for chunk in chunks} == {48_000}
+
+
+@both_backends
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": 99}, "no microphone is called '99': there are 0: 'room'"),
+        ({"device": -1}, "no microphone is called '-1'"),
+        ({"device": "nothing like it"}, "no microphone is called 'nothing like it'"),
+        ({"device": "*o*"}, "microphone '\\*o\\*' is ambiguous"),
+        ({"channel": 33}, "channel 33 is not there"),
+    ],
+)
+def test_impossible_devices_are_refused(
+    backend: BackendName, options: dict[str, object], message: str, virtual_microphone: VirtualMicrophone
+) -> None:
+    microphone = Microphone("mic", MicrophoneOptions.model_validate({"backend": backend, **options}))
+    with pytest.raises(DeviceError, match=message):
+        microphone.open()
+
+
+@both_backends
+def test_without_any_audio_system_there_is_one_clear_line(
+    backend: BackendName, no_audio_system: None
+) -> None:
+    microphone = Microphone("mic", MicrophoneOptions(backend=backend))
+    with pytest.raises(DeviceError, match="no microphone found"):
+        microphone.open()
+    microphone.close()
+
+
+def test_reading_and_closing_what_was_never_opened() -> None:
+    microphone = Microphone("mic", MicrophoneOptions())
+    microphone.close()
+    with pytest.raises(DeviceError, match="is not open"):
+        microphone.read(0.0)
+
+
+PROGRAM = """
+import os, sys, threading
+from listener.errors import DeviceError
+from listener.sources.microphone import Microphone, MicrophoneOptions
+microphone = Microphone("mic", MicrophoneOptions(backend=sys.argv[1]))
+try:
+    microphone.open()
+    microphone.read(5)
+    os.kill(int(sys.argv[2]), 9)
+    while True:
+        microphone.read(1)
+except DeviceError as error:
+    print(error)
+microphone.close()
+"""
+
+
+@both_backends
+def test_libraries_print_nothing_when_the_server_dies(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    assert virtual_microphone.pid
+    done = run_program(backend, virtual_microphone.pid)
+    assert done == (0, "microphone of source 'mic' is gone: was it unplugged?\n", "")
+
+
+@both_backends
+def test_libraries_print_nothing_where_there_is_no_audio(backend: BackendName, no_audio_system: None) -> None:
+    code, out, err = run_program(backend, 0)
+    assert (code, err) == (0, "")
+    assert out.startswith("no microphone found")
+
+
+@both_backends
+def test_a_missing_alsa_configuration_does_not_abort_the_process(
+    backend: BackendName, no_audio_system: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "missing.conf"))
+    code, out, err = run_program(backend, 0)
+    assert (code, err) == (0, "")
+    assert "ALSA has no configuration" in out
+
+
+def run_program(backend: BackendName, server: int) -> tuple[int, str, str]:
+    command = [sys.executable, "-c", PROGRAM, backend, str(server)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
