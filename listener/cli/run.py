@@ -18,11 +18,12 @@ from listener.config import SourceSettings
 from listener.config_file import ConfigFile
 from listener.errors import DeviceError
 from listener.event_format import event_json
-from listener.types import Decision, Event, PipelineStats, Prediction, Reason
+from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction, Reason
 
 if TYPE_CHECKING:
     from listener.actions.lane import ActionStats
     from listener.classifiers.base import Classifier
+    from listener.console import LiveConsole
     from listener.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class View(Protocol):
     def on_event(self, event: Event) -> None:
         """Take an event; called in the engine's thread, and so must not block."""
 
-    def on_step(self, prediction: Prediction, decisions: list[Decision]) -> None:
+    def on_step(self, prediction: Prediction, decisions: Sequence[Decision]) -> None:
         """Take a window's scores and decisions; must not block either."""
 
     def run(
@@ -51,7 +52,7 @@ class View(Protocol):
     ) -> None:
         """Show, until one of the two is set."""
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Show what came after that."""
 
 
@@ -94,7 +95,7 @@ def run(
     for warning in idle_settings(file):
         log.warning("%s", warning)
     classifier = build_classifier(file)
-    view = _view(classifier, as_json, no_console)
+    view = _view(classifier.card, file.config.windows.hop_s, as_json, no_console)
     stop, signals = _stop_on_signals()
     pipeline = _pipeline(file, classifier, view, duration_s)
     try:
@@ -160,7 +161,7 @@ def _listen(pipeline: "Pipeline", view: View, stop: threading.Event) -> None:
         view.run(pipeline.stats, pipeline.action_stats, stop, pipeline.done)
     finally:
         pipeline.stop()
-        view.finish()
+        view.close()
     stats = pipeline.stats()
     for source in stats.sources:
         log.info("%s: heard %.1f s, lost %.1f s", source.name, source.heard_s, source.lost_s)
@@ -183,16 +184,25 @@ def _tell(decisions: Sequence[Decision]) -> None:
         )
 
 
-def _view(classifier: "Classifier", as_json: bool, no_console: bool) -> View:
+def _view(card: ModelCard, hop_s: float, as_json: bool, no_console: bool) -> View:
     if as_json:
         return JsonLines()
     if no_console:
         return NoView()
-    from listener.console import LiveConsole, PlainConsole
+    from listener.console import LiveConsole, open_console
 
-    if sys.stdout.isatty():
-        return LiveConsole(classifier.card, __version__)
-    return PlainConsole()
+    view = open_console(card, __version__, hop_s)
+    if isinstance(view, LiveConsole) and sys.stderr.isatty():
+        _log_above(view)
+    return view
+
+
+def _log_above(view: "LiveConsole") -> None:
+    """Let log lines scroll by above the picture."""
+    root = logging.getLogger()
+    handler = view.log_handler()
+    handler.setFormatter(root.handlers[0].formatter)
+    root.handlers = [handler]
 
 
 def _stop_on_signals() -> tuple[threading.Event, list[int]]:
@@ -216,7 +226,7 @@ class NoView:
     def on_event(self, event: Event) -> None:
         """Take an event."""
 
-    def on_step(self, prediction: Prediction, decisions: list[Decision]) -> None:
+    def on_step(self, prediction: Prediction, decisions: Sequence[Decision]) -> None:
         """Take a window's scores and decisions."""
 
     def run(
@@ -228,9 +238,9 @@ class NoView:
     ) -> None:
         """Wait until one of the two is set."""
         while not (stop.wait(LOOK_EVERY_S) or done.is_set()):
-            self.finish()
+            self.close()
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Show what there is."""
 
 
@@ -244,7 +254,7 @@ class JsonLines(NoView):
         """Take an event."""
         self._waiting.put(event)
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Print what there is."""
         try:
             while True:

@@ -119,6 +119,7 @@ class Pipeline:
             if capture.problem is not None:
                 self.stop()
                 raise capture.problem
+        self._started_at = time.monotonic()
 
     def stop(self) -> None:
         """End: sound first, then what follows from it, and actions last; open events get their offset."""

@@ -1,0 +1,50 @@
+"""The group of all commands. They are imported when they are called, so that help is there at once."""
+
+import importlib
+import logging
+import sys
+
+import click
+
+from listener import __version__
+
+COMMANDS = {
+    "run": "listener.cli.run",
+    "devices": "listener.cli.devices",
+    "check": "listener.cli.check",
+    "predict": "listener.cli.predict",
+    "analyze": "listener.cli.analyze",
+    "record": "listener.cli.record",
+    "models": "listener.cli.models",
+    "plugins": "listener.cli.plugins",
+    "train": "listener.cli.train",
+}
+"""Module of each command; the command object in it has the command's name."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of use, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.option("-v", "--verbose", count=True, help="Say more: every decision, and why.")
+@click.option("-q", "--quiet", count=True, help="Say less; twice: errors only.")
+def cli(verbose: int, quiet: int) -> None:
+    """Hear a sound and do something about it."""
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s: %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    level = logging.INFO + 10 * (quiet - verbose)
+    logging.getLogger("listener").setLevel(max(logging.DEBUG, min(level, logging.ERROR)))
