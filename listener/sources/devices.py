@@ -89,19 +89,21 @@ def channels_to_open(device: DeviceInfo, channel: Channel = "mix") -> int:
 def _matches(devices: Sequence[DeviceInfo], wanted: str | int) -> list[DeviceInfo]:
     if wanted == "default":
         return [device for device in devices if device.default] or list(devices[:1])
-    text = str(wanted)
-    folded = text.casefold()
-    tests = (
-        lambda device: device.name == text,
-        lambda device: text.isdecimal() and device.index == int(text),
-        lambda device: device.name.casefold() == folded,
-        lambda device: fnmatchcase(device.name.casefold(), folded),
-        lambda device: not text.isdecimal() and folded in device.name.casefold(),
-    )
-    for test in tests:
-        if matches := [device for device in devices if test(device)]:
+    if isinstance(wanted, int):
+        return [device for device in devices if device.index == wanted]
+    if named := [device for device in devices if device.name == wanted]:
+        return named
+    if wanted.isdecimal():
+        return _matches(devices, int(wanted))
+    folded = wanted.casefold()
+    for fits in (str.__eq__, fnmatchcase, _is_part):
+        if matches := [device for device in devices if fits(device.name.casefold(), folded)]:
             return matches
     return []
+
+
+def _is_part(name: str, part: str) -> bool:
+    return bool(part) and part in name
 
 
 def _listed(devices: Sequence[DeviceInfo]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from listener.errors import DeviceError
+from listener.sources import portaudio
 from listener.sources.devices import list_devices
 from listener.sources.microphone import QUEUE_S, Microphone, MicrophoneOptions
 from listener.sources.portaudio import BACKENDS, BackendName
@@ -137,7 +138,10 @@ def test_an_unplugged_microphone_is_an_error_and_works_when_plugged_in_again(
 
 
 @both_backends
-def test_a_frozen_server_holds_nobody_up(backend: BackendName, virtual_microphone: VirtualMicrophone) -> None:
+def test_a_frozen_server_holds_nobody_up(
+    backend: BackendName, virtual_microphone: VirtualMicrophone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portaudio, "ANSWER_S", 0.5)
     with opened(backend) as microphone:
         read_until(microphone, lambda chunks: len(chunks) > 1)
         virtual_microphone.freeze()
