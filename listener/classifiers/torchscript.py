@@ -99,6 +99,8 @@ class TorchScriptClassifier(Classifier):
                 break
             except RuntimeError as error:
                 problems.append(_last_line(error))
+                # Fusion takes the shapes of the first run for granted, even if it failed: begin afresh.
+                self._module = _load(self._path, self._dtype)
         else:
             raise ModelError(
                 f"{self._path}: the model does not take what its card promises "
@@ -111,7 +113,7 @@ class TorchScriptClassifier(Classifier):
                 f"but its card names {len(self.card.labels)} labels: is this the card of another model?"
             )
         alone = self._scores(self._stack([window]))
-        self._batchable = np.array_equal(alone[0], pair[0])
+        self._batchable = np.array_equal(alone, pair[:1])
         if alone.min() < 0 or alone.max() > 1:
             raise ModelError(
                 f"{self._path}: the model gives scores outside of [0, 1]; "
