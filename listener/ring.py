@@ -65,11 +65,9 @@ class Ring:
 
     def write(self, chunk: AudioChunk) -> None:
         """Append a chunk; positions that it leaves out, and a flagged one, become a gap."""
-        lost = chunk.first_sample - self._end
+        lost = max(0, chunk.first_sample - self._end)
         if lost or chunk.overflowed:
-            self._append(np.zeros(min(lost, self.capacity), np.float32), lost)
-            with self._changed:
-                self._gaps.append((self._end - lost, self._end))
+            self._append(np.zeros(min(lost, self.capacity), np.float32), lost, is_gap=True)
         step = self.capacity // 2
         for first in range(0, len(chunk.samples), step):
             part = chunk.samples[first : first + step]
@@ -95,12 +93,12 @@ class Ring:
         """
         with self._changed:
             first = self._readable_from(mark)
-            if first >= self._end:
-                return None
             after_gap = first > mark.position or any(end == first for _, end in self._gaps)
             last = min([self._end, first + limit, *(gap for gap, _ in self._gaps if gap > first)])
-            mark.position = last
+            mark.position = max(first, last)
             self._changed.notify_all()
+            if first >= last:
+                return None
             return AudioChunk(self._copy(first, last), first, self.sample_rate, after_gap)
 
     def fetch(self, start_sample: int, end_sample: int, timeout_s: float) -> tuple[AudioChunk, bool]:
@@ -129,19 +127,27 @@ class Ring:
             self._changed.notify_all()
 
     def _readable_from(self, mark: "Bookmark") -> int:
-        first = mark.position
+        first = self._past_gaps(mark.position)
         if first < self.start_sample:
             self.overruns += 1
-            first = self.start_sample
-        return max([first, *(end for gap, end in self._gaps if gap <= first < end)])
+            first = self._past_gaps(self.start_sample)
+        return first
 
-    def _append(self, samples: Samples, n_positions: int) -> None:
+    def _past_gaps(self, position: int) -> int:
+        for gap, end in self._gaps:
+            if gap <= position < end:
+                position = end
+        return position
+
+    def _append(self, samples: Samples, n_positions: int, is_gap: bool = False) -> None:
         """Take ``samples`` as the last of the next ``n_positions`` positions."""
         with self._changed:
             if self._waits:
                 self._changed.wait_for(lambda: self._closed or self._room() >= len(samples))
             if self._closed:
                 return
+            if is_gap:
+                self._gaps.append((self._end, self._end + n_positions))
             self._end += n_positions
             begin = (self._end - len(samples)) % self.capacity
             until_wrap = min(len(samples), self.capacity - begin)
