@@ -141,6 +141,14 @@ class VirtualMicrophone:
         finally:
             os.close(pipe)
 
+    def is_listened_to(self) -> bool:
+        """Whether somebody records from it by now."""
+        return bool(self._pactl("list", "short", "source-outputs").strip())
+
+    def is_played_to(self) -> bool:
+        """Whether a player has begun by now."""
+        return bool(self._pactl("list", "short", "sink-inputs").strip())
+
     def mute(self, muted: bool = True) -> None:
         """Silence the microphone: it goes on, with zeros."""
         self._pactl("set-source-mute", "vmic.monitor", "1" if muted else "0")
