@@ -64,6 +64,7 @@ class LiveConsole:
         self._drawing = False
         self._new_events: deque[Event] = deque(maxlen=MAX_WAITING)
         self._log_lines: deque[Text] = deque(maxlen=MAX_WAITING)
+        self._log_lines_lost = 0
         self._steps: dict[str, Step] = {}
         self._events: dict[str, Event] = {}
         self._progress: deque[tuple[float, int]] = deque(maxlen=RATE_PICTURES)
@@ -96,10 +97,10 @@ class LiveConsole:
         stop, done
             Either ends the drawing, after one last picture.
         """
-        size = self._console.size
-        with Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live:
-            self._set_drawing(True)
-            try:
+        self._set_drawing(True)
+        try:
+            with Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live:
+                size = self._console.size
                 ended = False
                 while not ended:
                     ended = stop.is_set() or done.is_set()
@@ -111,9 +112,9 @@ class LiveConsole:
                     live.refresh()
                     if not ended:
                         stop.wait(PERIOD_S)
-            finally:
-                self._set_drawing(False)
-                self._print_log_lines()
+        finally:
+            self._set_drawing(False)
+            self._print_log_lines()
 
     def close(self) -> None:
         """Tell, as lines, the events that came after the last picture; the engine has stopped."""
@@ -136,6 +137,7 @@ class LiveConsole:
     def _log(self, line: str, style: Style) -> None:
         with self._lock:
             if self._drawing:
+                self._log_lines_lost += len(self._log_lines) == MAX_WAITING
                 self._log_lines.append(Text(line, style))
                 return
         print(line, file=sys.stderr)  # noqa: T201
@@ -146,8 +148,11 @@ class LiveConsole:
 
     def _print_log_lines(self) -> None:
         with self._lock:
-            lines = list(self._log_lines)
+            lines, lost = list(self._log_lines), self._log_lines_lost
             self._log_lines.clear()
+            self._log_lines_lost = 0
+        if lost:
+            lines.insert(0, Text(f"{lost} older lines of the log are not shown", parts.FAIR))
         if lines:
             self._console.print(Text("\n").join(lines))
 
