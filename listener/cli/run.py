@@ -157,10 +157,12 @@ def _pipeline(file: ConfigFile, classifier: "Classifier", view: View, duration_s
 
 
 def _listen(pipeline: "Pipeline", view: View, stop: threading.Event) -> None:
+    from listener.pipeline import ACTIONS_FINISH_S, ACTIONS_STOP_S
+
     try:
         view.run(pipeline.stats, pipeline.action_stats, stop, pipeline.done)
     finally:
-        pipeline.stop()
+        pipeline.stop(ACTIONS_STOP_S if stop.is_set() else ACTIONS_FINISH_S)
         view.close()
     stats = pipeline.stats()
     for source in stats.sources:

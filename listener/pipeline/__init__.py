@@ -34,6 +34,9 @@ INBOX_WINDOWS_PER_SOURCE = 4
 """At the default hop these are 2 s of sound: what would be announced later is skipped."""
 STOP_STAGE_S = 3.0
 ACTIONS_STOP_S = 8.0
+"""What actions have when somebody wants the program to end: together with the rest, less than 15 s."""
+ACTIONS_FINISH_S = 60.0
+"""What they have when the sources ended by themselves and nobody waits."""
 
 
 class Pipeline:
@@ -116,13 +119,19 @@ class Pipeline:
             thread.start()
         for capture in self._captures.values():
             capture.opened.wait()
-            if capture.problem is not None:
+            if capture.open_problem is not None:
                 self.stop()
-                raise capture.problem
+                raise capture.open_problem
         self._started_at = time.monotonic()
 
-    def stop(self) -> None:
-        """End: sound first, then what follows from it, and actions last; open events get their offset."""
+    def stop(self, actions_s: float = ACTIONS_STOP_S) -> None:
+        """End: sound first, then what follows from it, and actions last; open events get their offset.
+
+        Parameters
+        ----------
+        actions_s
+            Seconds that actions have for what waits and what runs.
+        """
         for capture in self._captures.values():
             capture.stop()
         join_all(self._capture_threads, STOP_STAGE_S)
@@ -131,7 +140,7 @@ class Pipeline:
         self._features.stop()
         self._inference.stop()
         join_all([self._inference_thread], STOP_STAGE_S)
-        self._runner.stop(ACTIONS_STOP_S)
+        self._runner.stop(actions_s)
         self._classifier.close()
 
     def raise_failure(self) -> None:

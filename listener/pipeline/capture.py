@@ -48,8 +48,9 @@ class Capture:
         self.ring = Ring(round(RING_S * sample_rate), sample_rate, waits=not source.live)
         self.anchor: StreamAnchor | None = None
         self.opened = threading.Event()
-        """Set when it was tried for the first time; then `problem` says how that went."""
-        self.problem: SourceError | None = None
+        """Set when it was tried for the first time; then `open_problem` says how that went."""
+        self.open_problem: SourceError | None = None
+        self._problem: SourceError | None = None
         self._sample_rate = sample_rate
         self._doorbell = doorbell
         self._duration_s = float("inf") if duration_s is None else duration_s
@@ -73,11 +74,11 @@ class Capture:
             self._state = SourceState.LISTENING
             log.info("listening to %s (%d Hz)", self.source.name, self._source_rate)
         except SourceError as error:
-            self.problem = error
+            self.open_problem = error
         finally:
             self.opened.set()
         try:
-            if self.problem is None:
+            if self.open_problem is None:
                 self._listen()
         finally:
             self.source.close()
@@ -91,7 +92,7 @@ class Capture:
         return SourceStats(
             name=self.source.name,
             state=self._state,
-            problem=str(self.problem or ""),
+            problem=str(self._problem or ""),
             sample_rate=self._source_rate,
             level_db=_decibels(rms),
             peak_db=_decibels(peak),
@@ -147,7 +148,7 @@ class Capture:
             self.anchor = StreamAnchor(datetime.now(UTC) - timedelta(seconds=end_s))
 
     def _wait_for_return(self, error: SourceError) -> None:
-        self._state, self.problem, self._level = SourceState.LOST, error, (0.0, 0.0)
+        self._state, self._problem, self._level = SourceState.LOST, error, (0.0, 0.0)
         log.warning("%s is lost: %s", self.source.name, error)
         retry_s = FIRST_RETRY_S
         while not self._stopping.is_set():
@@ -155,11 +156,11 @@ class Capture:
             try:
                 self._source_rate = self.source.open()
             except SourceError as still:
-                self.problem = still
+                self._problem = still
                 self._stopping.wait(retry_s)
                 retry_s = min(2 * retry_s, LAST_RETRY_S)
                 continue
-            self._state, self.problem = SourceState.LISTENING, None
+            self._state, self._problem = SourceState.LISTENING, None
             log.warning("%s is back", self.source.name)
             return
 
