@@ -16,7 +16,8 @@ are exact to about one hop, however long the window is.
         |                                      below off     v   | at or above off
         '---------- for release_s (offset announced) ----- RELEASING
 
-After an offset, a label stays quiet for ``cooldown_s``.
+After an offset, a label stays quiet for ``cooldown_s``. What went on before a gap of
+``release_s`` or more has ended with the sound before it.
 """
 
 from collections import deque
@@ -97,15 +98,16 @@ class EventDetector:
             Events that began or ended with it, and what was made of each label.
         """
         # Windows that do not touch: nothing is known of the time between them.
-        afresh = self._first or prediction.start_s >= self._heard_until_s
-        possible_onset_s = prediction.start_s if afresh else self._heard_until_s
+        apart = self._first or prediction.start_s > self._heard_until_s
+        possible_onset_s = prediction.start_s if apart else self._heard_until_s
+        afresh = self._first or (apart and prediction.after_gap)
         events: list[Event] = []
         decisions: list[Decision] = []
         scores = prediction.scores.tolist()
         for index, tracker in self._trackers:
-            decision, event = tracker.step(
-                scores[index], prediction, possible_onset_s, afresh
-            )
+            if afresh and (event := tracker.cut_off(prediction.start_s)) is not None:
+                events.append(event)
+            decision, event = tracker.step(scores[index], prediction, possible_onset_s, afresh)
             decisions.append(decision)
             if event is not None:
                 events.append(event)
@@ -176,6 +178,12 @@ class _LabelTracker:
         )
         return decision, event if reason in (Reason.ONSET, Reason.OFFSET) else None
 
+    def cut_off(self, resumed_at_s: float) -> Event | None:
+        """Nothing was heard until ``resumed_at_s``: end what cannot have been heard for too long."""
+        if resumed_at_s - self._active_until_s < self._rule.release_s:
+            return None
+        return self.finish(self._active_until_s)
+
     def finish(self, end_s: float) -> Event | None:
         if self._event is None:
             return None
@@ -221,9 +229,7 @@ class _LabelTracker:
     def _sounding(self, smoothed: float, prediction: Prediction) -> Reason:
         assert self._event is not None
         if smoothed >= self._rule.threshold_off:
-            self._event = replace(
-                self._event, peak_score=max(self._event.peak_score, smoothed)
-            )
+            self._event = replace(self._event, peak_score=max(self._event.peak_score, smoothed))
             self._active_until_s = prediction.end_s
             self._faded_at_s = None
             return Reason.ONGOING
@@ -237,9 +243,7 @@ class _LabelTracker:
         assert self._event is not None
         faded_at_s = end_s if self._faded_at_s is None else self._faded_at_s
         offset_s = max(faded_at_s, self._earliest_offset_s)
-        ended = replace(
-            self._event, phase=Phase.OFFSET, offset_s=offset_s, score=smoothed
-        )
+        ended = replace(self._event, phase=Phase.OFFSET, offset_s=offset_s, score=smoothed)
         self._event = None
         self._quiet_until_s = offset_s + self._rule.cooldown_s
         return ended
