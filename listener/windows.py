@@ -35,9 +35,7 @@ class WindowSchedule:
         Windows begin at whole multiples of it after the origin.
     """
 
-    def __init__(
-        self, window_samples: int, hop_samples: int, grid_samples: int = 1
-    ) -> None:
+    def __init__(self, window_samples: int, hop_samples: int, grid_samples: int = 1) -> None:
         self._window_samples = window_samples
         self._hop_samples = hop_samples
         self._grid_samples = grid_samples
@@ -53,10 +51,7 @@ class WindowSchedule:
     @property
     def next(self) -> WindowSpan:
         """The window that is due next."""
-        start = (
-            self._origin
-            + self._index * self._hop_samples // self._grid_samples * self._grid_samples
-        )
+        start = self._origin + self._index * self._hop_samples // self._grid_samples * self._grid_samples
         return WindowSpan(start, start + self._window_samples, start <= self._last_gap)
 
     def advance(self) -> None:
