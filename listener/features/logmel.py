@@ -32,10 +32,9 @@ class LogMel:
 
     def __init__(self, parameters: FeatureParameters) -> None:
         self.parameters = parameters
-        self._hann = (
-            0.5
-            - 0.5 * np.cos(2 * np.pi * np.arange(parameters.n_fft) / parameters.n_fft)
-        ).astype(np.float32)
+        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(parameters.n_fft) / parameters.n_fft)).astype(
+            np.float32
+        )
         self._bank = csr_array(
             filter_bank(
                 parameters.sample_rate,
@@ -46,15 +45,11 @@ class LogMel:
             )
         )
         # numpy's mean adds up in another order where there is only one frame.
-        self._mean = csr_array(
-            np.full((1, parameters.n_mels), 1 / parameters.n_mels, np.float32)
-        )
+        self._mean = csr_array(np.full((1, parameters.n_mels), 1 / parameters.n_mels, np.float32))
 
     def n_frames(self, n_samples: int) -> int:
         """Whole frames in ``n_samples`` samples."""
-        return max(
-            0, 1 + (n_samples - self.parameters.n_fft) // self.parameters.hop_length
-        )
+        return max(0, 1 + (n_samples - self.parameters.n_fft) // self.parameters.hop_length)
 
     def __call__(self, samples: Samples) -> NDArray[np.float32]:
         """Transform sound of any length.
@@ -76,9 +71,7 @@ class LogMel:
         spectrogram = np.empty((self.parameters.n_mels, n_frames), np.float32)
         for first in range(0, n_frames, FRAMES_AT_ONCE):
             last = min(first + FRAMES_AT_ONCE, n_frames)
-            spectrogram[:, first:last] = self._transform(
-                self._cut(samples, first, last)
-            )
+            spectrogram[:, first:last] = self._transform(self._cut(samples, first, last))
         return spectrogram
 
     def _cut(self, samples: Samples, first: int, last: int) -> NDArray[np.float32]:
@@ -92,16 +85,14 @@ class LogMel:
         mel = self._bank @ power.T
         np.maximum(mel, np.float32(self.parameters.floor), out=mel)
         log_mel = np.log(mel, out=mel)
-        return (
-            self._normalised(log_mel)
-            if self.parameters.normalisation == "frame"
-            else log_mel
-        )
+        return self._normalised(log_mel) if self.parameters.normalisation == "frame" else log_mel
 
     def _normalised(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
-        deviation = log_mel - self._mean @ log_mel
+        # Less its first band, a frame of digital silence is zeros; its mean alone would be rounded,
+        # and what the rounding leaves would be made as large as a sound.
+        relative = log_mel - log_mel[0]
+        deviation = relative - self._mean @ relative
         spread = np.sqrt(self._mean @ np.square(deviation))
-        # A frame of digital silence has no spread; it becomes zeros.
         return np.asarray(deviation / np.maximum(spread, np.float32(1e-6)), np.float32)
 
 

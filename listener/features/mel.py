@@ -12,10 +12,7 @@ LOG_STEP = np.log(6.4) / 27.0
 def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Slaney's mel scale (Auditory Toolbox, 1998), the one that librosa uses by default."""
     linear = hz / LINEAR_HZ_PER_MEL
-    logarithmic = (
-        BREAK_HZ / LINEAR_HZ_PER_MEL
-        + np.log(np.maximum(hz, BREAK_HZ) / BREAK_HZ) / LOG_STEP
-    )
+    logarithmic = BREAK_HZ / LINEAR_HZ_PER_MEL + np.log(np.maximum(hz, BREAK_HZ) / BREAK_HZ) / LOG_STEP
     return np.where(hz < BREAK_HZ, linear, logarithmic)
 
 
