@@ -1,6 +1,6 @@
 """From a configuration to the parts that it names: model, rules, sources, actions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,11 +18,14 @@ from listener.config import (
     PluginSettings,
 )
 from listener.config_file import ConfigFile, Location, validate
-from listener.errors import ConfigError, ListenerError
+from listener.errors import ConfigError, ListenerError, PluginError
 from listener.events import LabelRule
 from listener.resources import bundled_models
 from listener.sources.base import Source
 from listener.types import ModelCard, Thresholds
+
+MakeClassifier = Callable[[Path, ModelCard, str, int], Classifier]
+"""What a classifier plug-in is: called with the model file, its card, the precision and the threads."""
 
 UNTUNED = Thresholds(on=0.5, off=0.35)
 """Thresholds of a label for which neither the configuration nor the card has any."""
@@ -51,18 +54,22 @@ def build_classifier(file: ConfigFile) -> Classifier:
 
     Raises
     ------
+    ConfigError
+        There is no classifier of that name.
     ModelError
         It cannot be loaded, or is untrue to its card.
     """
-    from listener.classifiers.torchscript import TorchScriptClassifier
-
     settings = file.config.model
     path = find_model(settings, file)
     card_path = settings.card
     if card_path is not None and file.path is not None and not card_path.is_file():
         card_path = file.path.parent / card_path
     card = read_card(path, card_path)
-    return TorchScriptClassifier(path, card, settings.precision, settings.threads)
+    try:
+        make: MakeClassifier = plugins.load("classifiers", settings.use)
+    except PluginError as error:
+        raise ConfigError(file.problem(("model", "use"), str(error))) from error
+    return make(path, card, settings.precision, settings.threads)
 
 
 def build_rules(file: ConfigFile, card: ModelCard) -> list[LabelRule | None]:

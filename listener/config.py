@@ -49,6 +49,9 @@ class SourceSettings(PluginSettings):
 class ModelSettings(Options):
     """The model."""
 
+    use: str = "torchscript"
+    """Classifier that runs it: see ``listener plugins``."""
+
     path: Path = Path("models/household.pt")
     """The bundle. Looked for in the working folder, beside the configuration, among the shipped ones."""
 
