@@ -53,4 +53,7 @@ def _print_table(found: "Sequence[DeviceInfo]") -> None:
             str(device.default_rate_hz),
             "yes" if device.opens else f"no: {escape(device.problem or '')}",
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 1_000  # a name that is cut or wrapped is of no use to another program
+    console.print(table)

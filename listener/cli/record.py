@@ -19,7 +19,13 @@ METER_WIDTH = 40
 
 
 @click.command()
-@click.option("-d", "--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS")
+@click.option(
+    "-d",
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End after this long.",
+)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="A .wav or .flac file; default: named by the time."
 )

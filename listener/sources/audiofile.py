@@ -6,6 +6,7 @@ heard is lost, and nobody takes half a recording for a quiet one.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,9 @@ from listener.types import Samples
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 """What counts as a recording in a folder."""
+
+SMALL_BLOCK = 1_024
+"""Samples in a block where a file is damaged: at most as many are lost before the break."""
 
 _EXACT_IN_INT16 = frozenset({"PCM_16", "PCM_U8", "PCM_S8", "ULAW", "ALAW"})
 """Encodings that 16 bits hold. Reading integers is quicker, but cuts others short, and floats to zero."""
@@ -65,15 +69,12 @@ class AudioFile:
             The rest is missing or damaged; all before it has been given.
         """
         try:
-            frames = self._file.read(
-                n_samples, dtype="int16" if self._is_int16 else "float32", always_2d=True
-            )
-        except soundfile.LibsndfileError as error:
-            raise self._cut() from error
-        self._taken += len(frames)
-        if len(frames) == 0 and self._taken < self._promised:
+            samples = self._decode(n_samples)
+        except soundfile.LibsndfileError:
+            samples = self._decode_to_the_break()
+        if len(samples) == 0 and self._taken < self._promised:
             raise self._cut()
-        return mono_from_int16(frames) if self._is_int16 else mono_from_float(frames)
+        return samples
 
     def close(self) -> None:
         """Close the file."""
@@ -84,6 +85,21 @@ class AudioFile:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _decode(self, n_samples: int) -> Samples:
+        dtype = "int16" if self._is_int16 else "float32"
+        frames = self._file.read(n_samples, dtype=dtype, always_2d=True)
+        self._taken += len(frames)
+        return mono_from_int16(frames) if self._is_int16 else mono_from_float(frames)
+
+    def _decode_to_the_break(self) -> Samples:
+        """What a block that could not be decoded still holds; nothing if the break is right here."""
+        parts = [np.zeros(0, np.float32)]
+        with suppress(soundfile.LibsndfileError):
+            self._file.seek(self._taken)
+            while len(part := self._decode(SMALL_BLOCK)):
+                parts.append(part)
+        return np.concatenate(parts)
 
     def _count_promised(self) -> float:
         """Samples that the file claims to hold; infinitely many where it says only that there were more."""

@@ -16,6 +16,9 @@ from listener.types import AudioChunk, Samples
 CHUNK_S = 0.1
 """Length of a chunk in seconds."""
 
+BLOCK_S = 5.0
+"""What is decoded at once, in seconds: each call of the decoder has its price."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -52,6 +55,7 @@ class FileSource(Source):
         self._rate_hz = 0
         self._position = 0
         self._pending: AudioChunk | None = None
+        self._block: Samples = np.zeros(0, np.float32)
         self._joint = False
         self._problems: list[AudioFileError] = []
 
@@ -73,6 +77,7 @@ class FileSource(Source):
         self._waiting = find_recordings(path) if path.is_dir() else [path]
         self._problems = []
         self._position, self._rate_hz, self._joint, self._pending = 0, 0, False, None
+        self._block = self._block[:0]
         if not self._open_next():
             raise self._all_problems()
         self._pacer = Pacer(self._rate_hz, self.options.speed)
@@ -102,13 +107,16 @@ class FileSource(Source):
             self._file = None
 
     def _next_chunk(self) -> AudioChunk:
-        samples = self._next_samples()
+        if not len(self._block):
+            self._block = self._next_block()
+        n_samples = max(1, round(CHUNK_S * self._rate_hz))
+        samples, self._block = self._block[:n_samples], self._block[n_samples:]
         chunk = AudioChunk(samples, self._position, self._rate_hz, overflowed=self._joint)
         self._position = chunk.end_sample
         self._joint = False
         return chunk
 
-    def _next_samples(self) -> Samples:
+    def _next_block(self) -> Samples:
         while True:
             if self._file is None and not self._open_next():
                 raise self._all_problems() if self._problems else EndOfSource
@@ -120,7 +128,7 @@ class FileSource(Source):
         """The next samples of the open file, at the stream's rate; closes it at its end."""
         assert self._file is not None
         try:
-            samples = self._file.read(round(CHUNK_S * self._file.rate_hz))
+            samples = self._file.read(round(BLOCK_S * self._file.rate_hz))
         except AudioFileError as error:
             self._note(error)
             samples = np.zeros(0, np.float32)

@@ -159,9 +159,10 @@ class Microphone(Source):
     def _check_alive(self) -> None:
         if self._stream is None:
             raise DeviceError(f"microphone of source '{self.name}' is not open")
-        if self._blocks:
+        active = self._stream.is_active()
+        if self._blocks:  # asked last: what came before the end is to be read first
             return
-        if not self._stream.is_active():
+        if not active:
             raise DeviceError(f"microphone of source '{self.name}' is gone: was it unplugged?")
         if time.monotonic() - self._last_block_at > STALL_S:
             raise DeviceError(f"microphone of source '{self.name}' has delivered nothing for {STALL_S:g} s")

@@ -64,9 +64,13 @@ class SoundDeviceBackend:
                 dtype="int16",
                 callback=callback,
             )
-            stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
-            raise DeviceError(str(error.args[0]) if error.args else str(error)) from error
+            raise DeviceError(_reason(error)) from error
+        try:
+            stream.start()
+        except sounddevice.PortAudioError as error:
+            stream.close()
+            raise DeviceError(_reason(error)) from error
         return _Stream(stream)
 
 
@@ -83,3 +87,8 @@ class _Stream:
     def close(self) -> None:
         # Not `stop` first: that waits for ever when the device is gone without a word.
         self._stream.close()
+
+
+def _reason(error: Exception) -> str:
+    """PortAudio's words, without its error number."""
+    return str(error.args[0]) if error.args else str(error)
