@@ -23,6 +23,7 @@ USUAL_HEIGHT = 20
 LOG_ROWS = 2
 """Rows that are then left to what the log says above the picture."""
 
+TOP_CLASSES = 5
 RECENT_EVENTS = 8
 
 
@@ -95,12 +96,13 @@ class _Composition:
         shown = min(told, max(1, height * 2 // 3))
         events = min(RECENT_EVENTS, max(1, len(self._scene.events)))
         actions = len(self._scene.actions)
-        # One more class means a row more for each source; sources that do not fit leave no room for it.
+        # One more class is a row more for each source; sources that do not fit leave no room for it.
         classes = ("classes", len(self._scored), max(1, len(self._scored) if shown == told else height + 1))
+        first, *more = [classes] * min(TOP_CLASSES, len(self._scene.card.labels))
         titles = 1 + (actions > 0)
-        yield from (("sources", shown, 1), ("footer", 1, 1), ("header", 1, 1), classes)
-        yield from (("events", min(3, events), 1), ("actions", actions, 1), classes, classes)
-        yield from (("titles", titles, titles), ("events", max(0, min(5, events) - 3), 1), classes, classes)
+        yield from (("sources", shown, 1), ("footer", 1, 1), ("header", 1, 1), first)
+        yield from (("events", min(3, events), 1), ("actions", actions, 1), *more[:2])
+        yield from (("titles", titles, titles), ("events", max(0, min(5, events) - 3), 1), *more[2:])
         yield from (("rules", 2, 2), ("events", max(0, events - 5), 1))
 
     def _has_scores(self, source: SourceStats) -> bool:

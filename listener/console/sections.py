@@ -31,10 +31,12 @@ STATE_STYLES = {
 def header(scene: Scene, width: int) -> Text:
     """Say what listens, for how long, and how much of it was heard."""
     card = scene.card
-    right = fitting([_heard(scene.stats), told(_clock(scene.stats.elapsed_s))], width)
+    title = told(f"listener {scene.version}", parts.BOLD)
+    elapsed = told(_clock(scene.stats.elapsed_s))
+    right = fitting([_heard(scene.stats), elapsed], width - title.cell_len - 1)
     left = fitting(
         [
-            told(f"listener {scene.version}", parts.BOLD),
+            title,
             told(printable(card.identity), parts.ACCENT),
             _figure("hop", f"{scene.hop_s:.3g} s"),
             _figure("window", f"{card.window_s:.3g} s"),

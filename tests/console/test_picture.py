@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -68,6 +68,8 @@ def test_a_long_problem_has_a_line_for_itself() -> None:
     problem = "the device is unplugged; it is looked for again every ten seconds, until it is back"
     picture = drawn(scene(stats=stats(source(state=SourceState.LOST, problem=problem))), width=100)
     assert line_with("the device", picture) == f"  {problem}"
+    narrow = drawn(scene(stats=stats(source(state=SourceState.LOST, problem=problem))), width=40)
+    assert line_with("the device", narrow) == f"  {problem[:37]}…"
 
 
 def test_silence_is_not_full_scale() -> None:
@@ -196,6 +198,19 @@ def test_what_comes_from_outside_is_no_markup_and_moves_no_cursor() -> None:
     assert not set(picture) & set("\x1b\x07\r")
 
 
+def test_few_labels_leave_room_for_the_rest() -> None:
+    shown = replace(crowded(1), card=replace(CARD, labels=LABELS[:2]))
+    picture = drawn(replace(shown, steps={"mic": step({"dog": 0.9}, labels=LABELS[:2])}))
+    assert len(re.findall(r"^[● ] (dog|cat) .*[┼┿]", picture, re.MULTILINE)) == 2
+    assert len(re.findall(r"^● dog .* now ", picture, re.MULTILINE)) == 8
+    assert picture.count("─" * 80) == 2
+
+
+def test_a_narrow_header_says_the_most_important() -> None:
+    first = drawn(scene(stats=stats(source(heard_s=90.0))), width=40).splitlines()[0]
+    assert first.split() == ["listener", "1.2.3", "heard", "1.5", "x", "real", "time"]
+
+
 def test_several_sources_share_the_room() -> None:
     names = ("mic", "kitchen", "garage")
     shown = scene(
@@ -227,6 +242,7 @@ def test_a_small_terminal_shows_the_source(width: int, height: int) -> None:
     assert "mic"[:width] in picture.replace("…", "mic")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(width=st.integers(1, 140), height=st.integers(1, 60), sources=st.integers(1, 12))
 def test_the_picture_stays_inside_the_terminal(width: int, height: int, sources: int) -> None:
     lines = drawn(crowded(sources), width, height).splitlines()
