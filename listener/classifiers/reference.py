@@ -35,9 +35,7 @@ def reference_signal(name: str, n_samples: int, sample_rate: int) -> Samples:
         There is no signal of that name.
     """
     if name not in SIGNALS:
-        raise ValueError(
-            f"unknown reference signal '{name}': there are {', '.join(SIGNALS)}"
-        )
+        raise ValueError(f"unknown reference signal '{name}': there are {', '.join(SIGNALS)}")
     time_s = np.arange(n_samples) / sample_rate
     low_hz, high_hz = 100.0, 0.45 * sample_rate
     glide = np.log(high_hz / low_hz) / max(time_s[-1], 1 / sample_rate)

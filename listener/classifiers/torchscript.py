@@ -29,6 +29,9 @@ RUNS_UNTIL_FUSED = 3
 BF16_TOLERANCE = 0.05
 """bfloat16 has 8 significant bits: scores agree with those of float32 to about two digits."""
 
+_FAILURES = (RuntimeError, torch.jit.Error)
+"""What a TorchScript model raises; whatever it raised itself arrives as the second."""
+
 _ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sigmoid": torch.sigmoid,
     "softmax": partial(torch.softmax, dim=-1),
@@ -76,12 +79,13 @@ class TorchScriptClassifier(Classifier):
     def predict(self, batch: Sequence[Features]) -> NDArray[np.float32]:
         """Score windows: see `Classifier.predict`."""
         largest = self.max_batch if self._batchable else 1
-        parts = [
-            batch[first : first + largest] for first in range(0, len(batch), largest)
-        ]
-        scores = np.concatenate([self._scores(self._stack(part)) for part in parts])
-        if not np.isfinite(scores).all():
-            raise ModelError(f"{self._path}: the model gave a score that is no number")
+        parts = [batch[first : first + largest] for first in range(0, len(batch), largest)]
+        try:
+            scores = np.concatenate([self._scores(self._stack(part)) for part in parts])
+        except _FAILURES as error:
+            raise ModelError(f"{self._path}: the model failed: {_last_line(error)}") from error
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise ModelError(f"{self._path}: the model gave a score that is no number from 0 to 1")
         return scores
 
     def warm_up(self, n_sources: int) -> None:
@@ -97,7 +101,7 @@ class TorchScriptClassifier(Classifier):
             try:
                 pair = self._scores(self._stack([window, window]))
                 break
-            except RuntimeError as error:
+            except _FAILURES as error:
                 problems.append(_last_line(error))
                 # Fusion takes the shapes of the first run for granted, even if it failed: begin afresh.
                 self._module = _load(self._path, self._dtype)
@@ -114,7 +118,7 @@ class TorchScriptClassifier(Classifier):
             )
         alone = self._scores(self._stack([window]))
         self._batchable = np.array_equal(alone, pair[:1])
-        if alone.min() < 0 or alone.max() > 1:
+        if not (alone.min() >= 0 and alone.max() <= 1):
             raise ModelError(
                 f"{self._path}: the model gives scores outside of [0, 1]; "
                 "set the card's activation to sigmoid or softmax"
@@ -126,13 +130,9 @@ class TorchScriptClassifier(Classifier):
         if reference is None:
             return
         if reference.signal not in SIGNALS:
-            raise ModelError(
-                f"{self._path}: its card names an unknown reference signal '{reference.signal}'"
-            )
+            raise ModelError(f"{self._path}: its card names an unknown reference signal '{reference.signal}'")
         difference = np.abs(scores - np.array(reference.scores, np.float32))
-        tolerance = (
-            BF16_TOLERANCE if self._dtype is torch.bfloat16 else reference.tolerance
-        )
+        tolerance = BF16_TOLERANCE if self._dtype is torch.bfloat16 else reference.tolerance
         if not difference.max() <= tolerance:
             worst = int(difference.argmax())
             raise ModelError(
@@ -143,11 +143,7 @@ class TorchScriptClassifier(Classifier):
 
     def _reference_window(self) -> Features:
         card = self.card
-        signal = (
-            card.reference.signal
-            if card.reference and card.reference.signal in SIGNALS
-            else "chirp"
-        )
+        signal = card.reference.signal if card.reference and card.reference.signal in SIGNALS else "chirp"
         samples = reference_signal(signal, card.window_samples, card.sample_rate)
         data: NDArray[np.float32] | bytes = samples
         if card.input == "log_mel" and card.features is not None:
@@ -158,13 +154,9 @@ class TorchScriptClassifier(Classifier):
 
     def _stack(self, batch: Sequence[Features]) -> torch.Tensor:
         if self.card.input == "wav_bytes":
-            files = [
-                np.frombuffer(cast(bytes, window.data), np.uint8) for window in batch
-            ]
+            files = [np.frombuffer(cast(bytes, window.data), np.uint8) for window in batch]
             return torch.from_numpy(np.stack(files))
-        stacked = torch.from_numpy(
-            np.stack([cast(NDArray[np.float32], window.data) for window in batch])
-        )
+        stacked = torch.from_numpy(np.stack([cast(NDArray[np.float32], window.data) for window in batch]))
         stacked = stacked.unsqueeze(1) if self._has_channel_axis else stacked
         return stacked.to(self._dtype)
 
@@ -174,8 +166,8 @@ class TorchScriptClassifier(Classifier):
             for _ in range(runs):
                 output = self._module(stacked)
             self._run_in.add(len(stacked))
-            if not isinstance(output, torch.Tensor):
-                raise RuntimeError(f"it gives a {type(output).__name__}, not a tensor")
+            if not isinstance(output, torch.Tensor) or output.ndim == 0:
+                raise RuntimeError(f"it gives a {type(output).__name__}, not a row of scores for each window")
             # Row by row: the last elements of an array are rounded differently from the rest of it.
             output = torch.stack([_ACTIVATIONS[self.card.activation](row) for row in output.float()])
         return cast(NDArray[np.float32], output.numpy())
@@ -187,15 +179,11 @@ def _load(path: Path, dtype: torch.dtype) -> Any:
     try:
         with warnings.catch_warnings():
             # TorchScript is deprecated in favour of torch.export; it is this project's format by choice.
-            warnings.filterwarnings(
-                "ignore", message=".*torch.jit", category=DeprecationWarning
-            )
+            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
             module = torch.jit.load(path, map_location="cpu").eval().to(dtype)  # type: ignore[no-untyped-call]
             return torch.jit.freeze(module)
-    except (RuntimeError, ValueError, OSError) as error:
-        raise ModelError(
-            f"{path}: no TorchScript model, or a broken one: {_last_line(error)}"
-        ) from error
+    except (*_FAILURES, ValueError, OSError) as error:
+        raise ModelError(f"{path}: no TorchScript model, or a broken one: {_last_line(error)}") from error
 
 
 def _last_line(error: BaseException) -> str:
