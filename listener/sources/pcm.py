@@ -44,7 +44,7 @@ def mono_from_float(frames: NDArray[np.floating], channel: Channel = "mix") -> S
         ``mix`` or a channel from 1 to ``n_channels``.
     """
     frames = np.nan_to_num(frames, nan=0.0, posinf=0.0, neginf=0.0)
-    mono = frames[:, channel - 1] if channel != "mix" else _sum(frames, frames.dtype) / frames.shape[1]
+    mono = frames[:, channel - 1] if channel != "mix" else _sum(frames, np.float64) / frames.shape[1]
     clipped: Samples = np.clip(mono, -1.0, 1.0).astype(np.float32)
     return clipped
 
