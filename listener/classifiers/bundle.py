@@ -9,6 +9,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,7 +49,8 @@ def write_bundle(path: Path, module: "torch.jit.ScriptModule", card: ModelCard) 
     except (OSError, RuntimeError) as error:
         raise ModelError(f"{path}: the bundle cannot be written: {_one_line(error)}") from error
     finally:
-        half_written.unlink(missing_ok=True)
+        with suppress(OSError):
+            half_written.unlink()
 
 
 def card_json(card: ModelCard) -> str:
