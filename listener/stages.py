@@ -91,6 +91,11 @@ class FeatureStage:
         """Position of the next sample to come."""
         return self._position
 
+    @property
+    def samples_to_window(self) -> int:
+        """How many samples complete the next window."""
+        return self._schedule.next.end_sample - self._position
+
     def push(self, chunk: AudioChunk, captured_at: float = 0.0) -> Iterator[Features]:
         """Take the next samples; give the windows that they complete."""
         if chunk.first_sample > self._position:

@@ -36,7 +36,7 @@ class Capture:
     sample_rate
         The model's rate, in Hz.
     doorbell
-        Set whenever there is something new in the ring.
+        Set when the ring holds what the features thread waits for.
     duration_s
         Seconds of sound after which the source is taken to have ended; None: never.
     """
@@ -50,6 +50,8 @@ class Capture:
         self.opened = threading.Event()
         """Set when it was tried for the first time; then `open_problem` says how that went."""
         self.open_problem: SourceError | None = None
+        self.ring_at_sample = 0
+        """Up to this position nobody waits for more sound."""
         self._problem: SourceError | None = None
         self._sample_rate = sample_rate
         self._doorbell = doorbell
@@ -136,7 +138,8 @@ class Capture:
     def _take(self, chunk: AudioChunk, stage: RateStage) -> None:
         for part in stage.push(chunk):
             self.ring.write(part)
-        self._doorbell.set()
+        if self.ring.end_sample >= self.ring_at_sample:
+            self._doorbell.set()
         self._heard += len(chunk.samples) / chunk.sample_rate
         self._overflows += chunk.overflowed
         if len(chunk.samples):

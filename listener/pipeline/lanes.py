@@ -10,6 +10,8 @@ from listener.stages import FeatureStage
 from listener.types import Features, ModelCard
 
 PUT_TIMEOUT_S = 0.25
+LONGEST_READ = 0.25
+"""Share of the ring: where a window is longer than this, it is taken in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +42,28 @@ class Lane:
     def __init__(self, capture: Capture, card: ModelCard, hop_s: float) -> None:
         self.ended = False
         self.skipped = 0
+        self._capture = capture
         self._name = capture.source.name
         self._live = capture.source.live
         self._ring = capture.ring
         self._mark = capture.ring.bookmark(0)
         self._stage = FeatureStage(self._name, card, hop_s)
-        self._step = max(1, round(hop_s * card.sample_rate))
+        self._longest = round(LONGEST_READ * capture.ring.capacity)
         self._skipped_last = False
 
     def pump(self, inbox: Inbox, stopping: threading.Event) -> bool:
-        """Move on what is there, a hop's worth at most; say whether there was anything."""
+        """Move on what completes a window; say whether there was anything."""
         if self.ended or (not self._live and inbox.full()):
             return False
+        wanted = min(self._stage.samples_to_window, self._longest)
+        # Said before looking: what is written from now on rings the bell.
+        self._capture.ring_at_sample = self._mark.position + wanted
         # Asked before reading: what is written just before closing is not missed.
         closed = self._ring.closed
-        chunk = self._ring.read(self._mark, self._step)
+        if not closed and self._ring.end_sample < self._mark.position + wanted:
+            # Frames are computed a hop's worth at once: a few at a time cost ten times as much.
+            return False
+        chunk = self._ring.read(self._mark, wanted)
         if chunk is not None:
             for window in self._stage.push(chunk, self._ring.written_at):
                 self._hand_over(window, inbox, stopping)
@@ -100,7 +109,7 @@ class FeatureWorker:
     inbox
         Where windows wait for the model.
     doorbell
-        Set when there is something new in a ring, or room in the inbox.
+        Set when a ring holds what a lane waits for, or when there is room in the inbox.
     """
 
     def __init__(self, lanes: Sequence[Lane], inbox: Inbox, doorbell: threading.Event) -> None:
