@@ -1,0 +1,81 @@
+"""From a trained network to the files that are shipped: the bundle and the list of those to thank."""
+
+import csv
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from listener.classifiers.bundle import write_bundle
+from listener.classifiers.reference import reference_signal
+from listener.errors import DatasetError
+from listener.features import LogMel
+from listener.training.manifest import Manifest
+from listener.types import ModelCard, Reference
+
+REFERENCE_SIGNAL = "chirp"
+
+
+def export(path: Path, network: nn.Module, card: ModelCard, manifest: Manifest) -> None:
+    """Write the bundle, and ``NAME.ATTRIBUTION.csv`` beside it.
+
+    Parameters
+    ----------
+    path
+        Of the bundle.
+    network
+        In evaluation mode; log-mel to logits.
+    card
+        Complete but for the reference, which is computed here.
+    manifest
+        The clips that the network was trained on.
+
+    Raises
+    ------
+    DatasetError
+        The attribution file cannot be written.
+    ModelError
+        The bundle cannot be written.
+    """
+    module = _script(network)
+    write_attribution(path.with_suffix(".ATTRIBUTION.csv"), manifest)
+    write_bundle(path, module, replace(card, reference=_reference(module, card)))
+
+
+def write_attribution(path: Path, manifest: Manifest) -> None:
+    """List title, author, source and licence of every clip, as the licences ask for."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("clip", "label", "title", "author", "source_url", "licence"))
+            for clip in manifest:
+                writer.writerow(
+                    (clip.path, clip.label, clip.title, clip.author, clip.source_url, clip.licence)
+                )
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise DatasetError(f"{path}: the attribution cannot be written: {error.strerror}") from error
+
+
+def _script(network: nn.Module) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        # TorchScript is deprecated in favour of torch.export; it is this project's format by choice.
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+        plain = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        return torch.jit.script(plain)  # type: ignore[no-any-return]
+
+
+def _reference(module: torch.jit.ScriptModule, card: ModelCard) -> Reference:
+    assert card.features is not None
+    signal = reference_signal(REFERENCE_SIGNAL, card.window_samples, card.sample_rate)
+    log_mel = LogMel(card.features)(signal)[np.newaxis]
+    with torch.inference_mode():
+        scores = torch.sigmoid(module(torch.from_numpy(log_mel)))[0]
+    return Reference(REFERENCE_SIGNAL, tuple(round(score, 6) for score in scores.tolist()))

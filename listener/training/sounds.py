@@ -1,0 +1,141 @@
+"""The clips of a manifest in memory, cut to what is heard in them.
+
+Many clips are padded with digital zeros at the source, some labels more often than
+others: a model that sees the padding learns it instead of the sound. So only the part
+in between is kept, and it is known at every point of it whether the sound is going on.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from listener import synthesis
+from listener.training.manifest import Clip, Manifest, refuse
+from listener.types import Samples
+
+BLOCK_SAMPLES = 256
+"""Activity is known for blocks of this length."""
+
+ACTIVE_BELOW_PEAK_DB = 40.0
+"""A block sounds if it is at most this far below the loudest one: a bark's echo, not the hiss after it."""
+
+FULL_SCALE = 32_768
+"""What an int16 sample is divided by."""
+ALARM = "smoke_alarm"
+"""The one label that is synthesised."""
+
+BEEP = "beep"
+"""Label of a tone that is no alarm."""
+
+_SYNTHETIC_S = 12.0
+_QUIET_S = 15.0
+_ALARM_VOICES_HZ = (3_100.0, 520.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A recording, or part of one, as it is drawn for a window."""
+
+    label: str
+    samples: NDArray[np.int16]
+    """Mono; int16, since it is what the files hold and takes half of the room."""
+    sounding: NDArray[np.int32]
+    """Blocks in which it sounds, counted from its beginning: shape (n_blocks + 1,)."""
+    clip: Clip | None = None
+    """Where it comes from; None if it was synthesised."""
+
+    def sounding_samples(self, first: float, last: float) -> int:
+        """Length of what sounds between two positions in the recording."""
+        begin, end = (
+            min(max(round(position / BLOCK_SAMPLES), 0), len(self.sounding) - 1) for position in (first, last)
+        )
+        return int(self.sounding[end] - self.sounding[begin]) * BLOCK_SAMPLES
+
+
+def load_sounds(manifest: Manifest, sample_rate: int) -> list[Sound]:
+    """Read every clip.
+
+    Raises
+    ------
+    DatasetError
+        Clips that cannot be read, are not mono at ``sample_rate``, or are silent; all are named.
+    """
+    sounds, problems = [], []
+    for clip in manifest:
+        path = manifest.folder / clip.path
+        try:
+            samples, rate = soundfile.read(path, dtype="int16")
+        except soundfile.LibsndfileError as error:
+            problems.append(f"{path}: cannot be read: {error.error_string}")
+            continue
+        first = round(clip.lead_silence_s * rate)
+        part = samples[first : first + round(clip.active_s * rate)]
+        if rate != sample_rate or samples.ndim != 1:
+            problems.append(f"{path}: has to be mono at {sample_rate} Hz")
+        elif not part.any():
+            problems.append(f"{path}: holds nothing but silence where the manifest says that it sounds")
+        else:
+            sounds.append(Sound(clip.label, part, _sounding(part), clip))
+    refuse(problems)
+    return sounds
+
+
+def alarms(labels: Collection[str], sample_rate: int, seed: int, n_sounds: int) -> list[Sound]:
+    """Make smoke alarms, if they are among the labels: the same ones for the same seed."""
+    sounds = []
+    for number in range(n_sounds if ALARM in labels else 0):
+        rng = np.random.default_rng((seed, number))
+        voice_hz = _ALARM_VOICES_HZ[number % len(_ALARM_VOICES_HZ)]
+        sounds.append(_sound(ALARM, synthesis.smoke_alarm(rng, sample_rate, _SYNTHETIC_S, voice_hz)))
+    return sounds
+
+
+def beeps(sample_rate: int, seed: int, n_sounds: int) -> list[Sound]:
+    """Make tones that are no alarm, for a model to tell from one: the same ones for the same seed."""
+    sounds = []
+    for number in range(n_sounds):
+        rng = np.random.default_rng((seed, number, 1))
+        make = synthesis.hum if number % 4 == 0 else synthesis.beep
+        sounds.append(_sound(BEEP, make(rng, sample_rate, _SYNTHETIC_S)))
+    return sounds
+
+
+def quiet(sample_rate: int, seed: int, n_sounds: int) -> list[Sound]:
+    """Make rooms in which nothing happens: noise of several colours, -90 to -45 dB, and digital silence."""
+    sounds = [_sound("silence", np.zeros(round(_QUIET_S * sample_rate), np.float32))]
+    for number in range(1, n_sounds):
+        rng = np.random.default_rng((seed, number, 2))
+        noise = synthesis.coloured_noise(rng, round(_QUIET_S * sample_rate), rng.uniform(0, 2), sample_rate)
+        level = 10 ** (rng.uniform(-90, -45) / 20)
+        sounds.append(_sound("noise", noise * np.float32(level / np.sqrt(np.mean(np.square(noise))))))
+    return sounds
+
+
+def as_float(samples: NDArray[np.int16]) -> Samples:
+    """Bring 16-bit samples to [-1, 1]."""
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def by_label(sounds: Sequence[Sound]) -> dict[str, list[Sound]]:
+    """Sort sounds into their labels."""
+    groups: dict[str, list[Sound]] = {}
+    for sound in sounds:
+        groups.setdefault(sound.label, []).append(sound)
+    return groups
+
+
+def _sound(label: str, samples: Samples) -> Sound:
+    rounded = np.round(samples * (FULL_SCALE - 1)).astype(np.int16)
+    return Sound(label, rounded, _sounding(rounded))
+
+
+def _sounding(samples: NDArray[np.int16]) -> NDArray[np.int32]:
+    n_blocks = -(-len(samples) // BLOCK_SAMPLES)
+    padded = np.zeros(n_blocks * BLOCK_SAMPLES, np.float32)
+    padded[: len(samples)] = samples
+    power = np.mean(np.square(padded.reshape(n_blocks, BLOCK_SAMPLES)), axis=1)
+    sounds = power > power.max() * 10 ** (-ACTIVE_BELOW_PEAK_DB / 10)
+    return np.concatenate(([0], np.cumsum(sounds))).astype(np.int32)

@@ -1,0 +1,63 @@
+"""Thresholds of the event logic, chosen from what networks said to clips that they did not know."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.training.evaluate import Judged
+from listener.training.recipe import Recipe
+from listener.types import Thresholds
+
+FALSE_EVENTS_PER_HOUR = 1.0
+"""Of one label, over recordings in which none of the labels is heard."""
+
+PRECISION = 0.8
+"""Least share of right ones among the clips that a label is announced in, if it can be had."""
+
+CANDIDATES = np.arange(0.30, 0.96, 0.01)
+"""Below, a threshold would trust a handful of clips too far; above, scores differ by rounding."""
+
+OFF_SHARE = 0.6
+"""``threshold_off`` over ``threshold_on``: a sound that fades is still the same event."""
+
+
+def calibrate(judged: Sequence[Judged], recipe: Recipe, hop_s: float) -> dict[str, Thresholds]:
+    """Choose each label's thresholds: the lowest at which it is seldom announced in error.
+
+    Parameters
+    ----------
+    judged
+        Clips of the labels, and recordings in which none of them is heard.
+    recipe
+        Names the labels, and those that nobody can be sure about.
+    hop_s
+        Time between windows, in seconds.
+    """
+    return {label: _thresholds(label, judged, recipe, hop_s) for label in recipe.labels}
+
+
+def _thresholds(label: str, judged: Sequence[Judged], recipe: Recipe, hop_s: float) -> Thresholds:
+    column = recipe.labels.index(label)
+    events = [one for one in judged if one.sound.label in recipe.labels]
+    others = [one for one in judged if one.sound.label not in recipe.labels]
+    uncertain = recipe.data.uncertain
+    negatives = [one.scores[:, column] for one in others if label not in uncertain.get(one.sound.label, ())]
+    highest = np.array([one.scores[:, column].max() for one in events])
+    true = np.array([one.sound.label == label for one in events])
+    hours = sum(len(scores) for scores in negatives) * hop_s / 3600
+    allowed = max(1.0, FALSE_EVENTS_PER_HOUR * hours)
+    on = CANDIDATES[-1]
+    for candidate in CANDIDATES[::-1]:
+        announced = highest >= candidate
+        false_events = sum(_runs(scores >= candidate) for scores in negatives)
+        precise = not announced.any() or true[announced].mean() >= PRECISION
+        if false_events > allowed or not precise:
+            break
+        on = candidate
+    return Thresholds(round(float(on), 2), round(float(on * OFF_SHARE), 3))
+
+
+def _runs(above: NDArray[np.bool_]) -> int:
+    """How many times a series goes above a threshold."""
+    return int(above[0]) + int(np.count_nonzero(above[1:] & ~above[:-1]))

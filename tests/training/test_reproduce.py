@@ -1,0 +1,118 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from listener.classifiers.bundle import read_card
+from listener.classifiers.torchscript import TorchScriptClassifier
+from listener.cli.train import train
+from listener.errors import ConfigError, DatasetError
+from listener.features import LogMel
+from listener.types import Features
+from tests.training.conftest import RECIPE
+
+Train = Callable[..., str]
+
+
+@pytest.fixture
+def command(tiny_data: Path, tmp_path: Path) -> Train:
+    """``listener train`` on the tiny data; gives its output."""
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE))
+
+    def run(*arguments: str, data: Path = tiny_data) -> str:
+        fixed = [str(recipe), "--data", str(data), "--runs", str(tmp_path / "runs")]
+        return CliRunner().invoke(train, [*fixed, *arguments], catch_exceptions=False).stdout
+
+    return run
+
+
+def test_one_command_measures_trains_and_writes_a_bundle(command: Train, tmp_path: Path) -> None:
+    out = tmp_path / "models" / "tiny.pt"
+    output = command("--out", str(out))
+    assert "accuracy 2:" in output
+    assert f"written: {out}" in output
+    card = read_card(out)
+    assert card.identity == "tiny/0.1.0"
+    assert card.labels == ("low", "high", "smoke_alarm")
+    assert set(card.thresholds) == set(card.labels)
+    assert 0 <= card.figures["accuracy_2"] <= 1
+    assert card.figures["clips"] == 4
+    assert set(card.figures_per_label) == {"low", "high"}
+    assert "each judged by a network trained without it" in card.evaluation
+    assert len(card.manifest_sha256) == 64
+
+
+def test_the_bundle_loads_and_scores(command: Train, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.pt"
+    command("--out", str(out), "--no-cross-validate")
+    classifier = TorchScriptClassifier(out, read_card(out))
+    features = classifier.card.features
+    assert features is not None
+    log_mel = LogMel(features)(np.zeros(features.window_samples, np.float32))
+    scores = classifier.predict([Features("test", log_mel, 0, features.window_samples, features.sample_rate)])
+    assert scores.shape == (1, 3)
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_whom_to_thank_stands_beside_the_bundle(command: Train, tmp_path: Path) -> None:
+    command("--out", str(tmp_path / "tiny.pt"), "--no-cross-validate")
+    with (tmp_path / "tiny.ATTRIBUTION.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5
+    assert rows[0] == {
+        "clip": "audio/1-high.flac",
+        "label": "high",
+        "title": "A high sound",
+        "author": "nobody",
+        "source_url": "https://example.org/",
+        "licence": "CC0",
+    }
+
+
+def test_one_network_without_some_folds(command: Train, tmp_path: Path) -> None:
+    output = command("--holdout", "2", "--out", str(tmp_path / "tiny.pt"))
+    assert "clips: 2" in output
+    assert "folds 2, which it was not trained on" in read_card(tmp_path / "tiny.pt").evaluation
+
+
+def test_a_finished_network_is_not_trained_again_unless_asked(command: Train, tmp_path: Path) -> None:
+    command("--holdout", "1")
+    checkpoint = tmp_path / "runs" / "tiny" / "without-1" / "checkpoint.pt"
+    written = checkpoint.stat().st_mtime_ns
+    command("--holdout", "1")
+    assert checkpoint.stat().st_mtime_ns == written
+    command("--holdout", "1", "--fresh")
+    assert checkpoint.stat().st_mtime_ns > written
+
+
+@pytest.mark.parametrize("folds", ["3", "one", "1,2", "-1"])
+def test_folds_that_cannot_be_held_out(command: Train, folds: str) -> None:
+    with pytest.raises(ConfigError, match=f"--holdout {folds}: "):
+        command(f"--holdout={folds}")
+
+
+def test_bad_data_leaves_nothing_behind(command: Train, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DatasetError, match=r"clips\.csv: is missing"):
+        command("--out", str(tmp_path / "tiny.pt"), data=empty)
+    assert not (tmp_path / "tiny.pt").exists()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_card_is_json_that_outsiders_can_read(command: Train, tmp_path: Path) -> None:
+    import zipfile
+
+    out = tmp_path / "tiny.pt"
+    command("--out", str(out), "--no-cross-validate")
+    with zipfile.ZipFile(out) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("extra/card.json"))
+        card = json.loads(archive.read(name))
+    assert card["features"]["n_mels"] == 64
+    assert card["activation"] == "sigmoid"
