@@ -1,6 +1,7 @@
 """Recordings through the very stages that run live, in one thread and as fast as it goes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,14 +68,8 @@ def finished_events(
 def predict_source(source: Source, classifier: Classifier, hop_s: float) -> Iterator[Prediction]:
     """Score every window of a source that ends: see `analyze`."""
     stage = FeatureStage(source.name, classifier.card, hop_s)
-    batch: list[Features] = []
-    for chunk in _chunks(source, classifier.card.sample_rate):
-        batch.extend(stage.push(chunk))
-        while len(batch) >= classifier.max_batch:
-            now, batch = batch[: classifier.max_batch], batch[classifier.max_batch :]
-            yield from predictions(now, classifier.predict(now))
-    batch.extend(stage.finish())
-    if batch:
+    windows = _windows(_chunks(source, classifier.card.sample_rate), stage)
+    for batch in _batches(windows, classifier.max_batch):
         yield from predictions(batch, classifier.predict(batch))
 
 
@@ -91,19 +86,30 @@ def predict_whole(source: Source, classifier: Classifier) -> tuple[NDArray[np.fl
         Scores, shape (n_classes,), in [0, 1], and the recording's duration in seconds.
     """
     card = classifier.card
-    chunks = [chunk.samples for chunk in _chunks(source, card.sample_rate)]
-    samples = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
-    stage = FeatureStage(source.name, card, card.hop_s)
-    windows = list(stage.push(AudioChunk(_without_silent_ends(samples), 0, card.sample_rate)))
-    windows.extend(stage.finish())
+    try:
+        rate = source.open()
+        chunks = [chunk.samples for chunk in _read(source)]
+    finally:
+        source.close()
+    samples = np.concatenate([np.empty(0, np.float32), *chunks])
+    resampling, stage = RateStage(rate, card.sample_rate), FeatureStage(source.name, card, card.hop_s)
+    # Cut before it is resampled: how much silence there is must not move the sound between two samples.
+    sound = AudioChunk(_without_silent_ends(samples), 0, rate)
+    windows = _windows(chain(resampling.push(sound), resampling.finish()), stage)
+    scores = [classifier.predict(batch) for batch in _batches(windows, classifier.max_batch)]
     # Digital silence: there is nothing to hear, and so nothing to score.
-    scores = classifier.predict(windows) if windows else np.zeros((1, len(card.labels)), np.float32)
-    return pool(scores), len(samples) / card.sample_rate
+    silence = np.zeros((1, len(card.labels)), np.float32)
+    return pool(np.concatenate(scores or [silence])), len(samples) / rate
 
 
 def pool(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Join the scores of windows, (n_windows, n_classes), to those of the whole recording: the highest."""
     return np.asarray(scores.max(axis=0))
+
+
+def _batches(windows: Iterator[Features], size: int) -> Iterator[list[Features]]:
+    while batch := list(islice(windows, size)):
+        yield batch
 
 
 def _without_silent_ends(samples: Samples) -> Samples:
@@ -112,16 +118,27 @@ def _without_silent_ends(samples: Samples) -> Samples:
     return samples[heard[0] : heard[-1] + 1] if len(heard) else samples[:0]
 
 
+def _windows(chunks: Iterable[AudioChunk], stage: FeatureStage) -> Iterator[Features]:
+    for chunk in chunks:
+        yield from stage.push(chunk)
+    yield from stage.finish()
+
+
 def _chunks(source: Source, sample_rate: int) -> Iterator[AudioChunk]:
     try:
         stage = RateStage(source.open(), sample_rate)
-        while True:
-            try:
-                chunk = source.read(FOREVER_S)
-            except EndOfSource:
-                break
-            if chunk is not None:
-                yield from stage.push(chunk)
+        for chunk in _read(source):
+            yield from stage.push(chunk)
         yield from stage.finish()
     finally:
         source.close()
+
+
+def _read(source: Source) -> Iterator[AudioChunk]:
+    while True:
+        try:
+            chunk = source.read(FOREVER_S)
+        except EndOfSource:
+            return
+        if chunk is not None:
+            yield chunk
