@@ -22,6 +22,8 @@ Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 _ENVIRONMENT = re.compile(r"\$\{(\w+)\}")
+_NO_SCALAR = (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)
+"""What PyYAML raises at a value that is not what its form or tag says, such as the date 2026-99-99."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class ConfigFile:
 
     def problem(self, location: Location, message: str) -> str:
         """Form the line that tells a user what is wrong with a setting."""
-        return f"{_place(self.path, self.lines, location)}{_dotted(location)}: {message}"
+        return _told(self.path, self.lines, location, message)
 
 
 def read_config(path: Path) -> ConfigFile:
@@ -56,10 +58,11 @@ def read_config(path: Path) -> ConfigFile:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the configuration cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(_syntax_problem(path, error)) from error
     reader = _Reader(path)
-    data = {} if root is None else reader.read(root, ())
+    data = None if root is None else reader.read(root, ())
+    data = {} if data is None else data
     if not isinstance(data, Mapping):
         reader.problems.append(f"{path}:1: the configuration must be a table of settings such as 'model:'")
     if reader.problems:
@@ -104,12 +107,8 @@ def validate(
             messages.setdefault((*prefix, *location), []).append(
                 _message(detail, location, [*_fields_at(model, location[:-1]), *_fields_at(beside, ())])
             )
-        places = {location: _place(path, lines or {}, location) for location in messages}
         raise ConfigError(
-            *(
-                f"{places[location]}{_dotted(location)}: {' or '.join(told)}"
-                for location, told in messages.items()
-            )
+            *(_told(path, lines or {}, location, " or ".join(told)) for location, told in messages.items())
         ) from error
 
 
@@ -120,25 +119,44 @@ class _Reader:
         self.lines: dict[Location, int] = {}
         self.problems: list[str] = []
         self._path = path
+        self._within: list[yaml.Node] = []
         self._constructor = yaml.SafeLoader("")
 
     def read(self, node: yaml.Node, location: Location) -> Any:
         self.lines.setdefault(location, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, location)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(item, (*location, index)) for index, item in enumerate(node.value)]
-        if node.tag == "!file":
-            return self._secret_file(node, location)
-        if not node.tag.startswith("tag:yaml.org"):
+        if node in self._within:
+            self._complain(location, "this refers to what it stands in")
+            return None
+        if node.tag != "!file" and not node.tag.startswith("tag:yaml.org"):
             self._complain(location, f"unknown tag '{node.tag}'; there is '!file PATH'")
             return None
-        value = self._constructor.construct_object(node)
+        self._within.append(node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, location)
+            if isinstance(node, yaml.SequenceNode):
+                return [self.read(item, (*location, index)) for index, item in enumerate(node.value)]
+            return self._scalar(node, location)
+        finally:
+            self._within.pop()
+
+    def _scalar(self, node: yaml.Node, location: Location) -> Any:
+        if node.tag == "!file":
+            return self._secret_file(node, location)
+        try:
+            value = self._constructor.construct_object(node)
+            json.dumps(value, default=str)  # some numbers are too long to be told
+        except _NO_SCALAR as error:
+            self._complain(location, f"'{node.value}' is no value that can be used: {_one_line(error)}")
+            return None
         return self._expanded(value, location) if isinstance(value, str) else value
 
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._complain(location, "a key must be a name", key_node.start_mark.line + 1)
+                continue
             key = str(key_node.value)
             here = (*location, key)
             if key in values:
@@ -148,10 +166,12 @@ class _Reader:
         return values
 
     def _secret_file(self, node: yaml.Node, location: Location) -> str:
+        path = Path(str(node.value))
         try:
-            return Path(str(node.value)).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            self._complain(location, f"the file '{node.value}' cannot be read: {error}")
+            path = path if path.is_file() else self._path.parent / path
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            self._complain(location, f"the file '{node.value}' cannot be read: {_one_line(error)}")
             return ""
 
     def _expanded(self, value: str, location: Location) -> str:
@@ -165,13 +185,17 @@ class _Reader:
 
     def _complain(self, location: Location, message: str, line: int | None = None) -> None:
         lines = self.lines if line is None else {location: line}
-        self.problems.append(f"{_place(self._path, lines, location)}{_dotted(location)}: {message}")
+        self.problems.append(_told(self._path, lines, location, message))
 
 
-def _syntax_problem(path: Path, error: yaml.YAMLError) -> str:
+def _syntax_problem(path: Path, error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    what = getattr(error, "problem", None) or _one_line(error)
     return f"{path}:{mark.line + 1}: no valid YAML: {what}" if mark else f"{path}: no valid YAML: {what}"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _place(path: Path | None, lines: Mapping[Location, int], location: Location) -> str:
@@ -182,8 +206,12 @@ def _place(path: Path | None, lines: Mapping[Location, int], location: Location)
     return f"{path}:{lines[location]}: " if location in lines else f"{path}: "
 
 
-def _dotted(location: Location) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+def _told(path: Path | None, lines: Mapping[Location, int], location: Location, message: str) -> str:
+    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    line = f"{dotted}: {message}" if dotted else message
+    # A key or a value may hold anything, line breaks too.
+    printable = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return f"{_place(path, lines, location)}{printable}"
 
 
 def _without_union_tags(location: Location, data: Any) -> Location:
