@@ -38,7 +38,7 @@ def find_model(settings: ModelSettings, file: ConfigFile) -> Path:
     if not path.is_absolute():
         if file.path is not None:
             candidates.append(file.path.parent / path)
-        if path.parts[0] == "models":
+        if path.parts[:1] == ("models",):
             candidates.append(bundled_models() / Path(*path.parts[1:]))
     return next((candidate for candidate in candidates if candidate.is_file()), path)
 
@@ -81,11 +81,10 @@ def build_rules(file: ConfigFile, card: ModelCard) -> list[LabelRule | None]:
         The configuration names labels that the model does not have, or thresholds in the wrong order.
     """
     events = file.config.events
+    named: list[tuple[Location, str]] = [(("events", "labels", label), label) for label in events.labels]
+    named += [(("events", "only", index), label) for index, label in enumerate(events.only)]
     problems = [
-        *_unknown_labels(file, card, [(("events", "labels", label), label) for label in events.labels]),
-        *_unknown_labels(
-            file, card, [(("events", "only", index), label) for index, label in enumerate(events.only)]
-        ),
+        _unknown_label(file, card, place, label) for place, label in named if label not in card.labels
     ]
     rules: list[LabelRule | None] = []
     for label in card.labels:
@@ -120,9 +119,9 @@ def build_sources(file: ConfigFile) -> list[Source]:
     for index, settings in enumerate(file.config.sources):
         try:
             sources.append(_make("sources", settings, file, ("sources", index)))
-        except ListenerError as error:
-            problems.append(str(error))
-    problems.extend(_doubles(file, "sources", [source.name for source in sources]))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    problems.extend(_doubles(file, "sources", file.config.sources))
     if not file.config.sources:
         problems.append(file.problem(("sources",), "there is none; name one, such as {use: microphone}"))
     if problems:
@@ -142,13 +141,16 @@ def build_actions(file: ConfigFile, card: ModelCard) -> list[tuple[Action, Actio
     problems: list[str] = []
     for index, settings in enumerate(file.config.actions):
         place = ("actions", index)
-        wanted = [((*place, "labels", n), label) for n, label in enumerate(settings.labels)]
-        problems.extend(_unknown_labels(file, card, wanted))
+        problems += [
+            _unknown_label(file, card, (*place, "labels", n), pattern)
+            for n, pattern in enumerate(settings.labels)
+            if not any(fnmatchcase(label, pattern) for label in card.labels)
+        ]
         try:
             actions.append((_make("actions", settings, file, place), settings))
-        except ListenerError as error:
-            problems.append(str(error))
-    problems.extend(_doubles(file, "actions", [action.name for action, _ in actions]))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    problems.extend(_doubles(file, "actions", file.config.actions))
     if problems:
         raise ConfigError(*problems)
     return actions
@@ -172,22 +174,18 @@ def _rule(default: EventSettings, own: LabelEventSettings | None, card: Threshol
     on, off = merged.pop("threshold_on"), merged.pop("threshold_off")
     on = card.on if on == "auto" else on
     # A threshold_on of one's own keeps the card's distance to threshold_off.
-    off = on * card.off / card.on if off == "auto" else off
+    off = min(on, on * card.off / card.on) if off == "auto" else off
     return LabelRule(threshold_on=on, threshold_off=off, **merged)
 
 
-def _unknown_labels(
-    file: ConfigFile, card: ModelCard, wanted: Sequence[tuple[Location, str]]
-) -> Iterator[str]:
-    for place, pattern in wanted:
-        if any(fnmatchcase(label, pattern) for label in card.labels):
-            continue
-        near = get_close_matches(pattern, card.labels, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "`listener models show` lists its labels"
-        yield file.problem(place, f"the model {card.identity} has no label '{pattern}': {hint}")
+def _unknown_label(file: ConfigFile, card: ModelCard, place: Location, label: str) -> str:
+    near = get_close_matches(label, card.labels, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "`listener models show` lists its labels"
+    return file.problem(place, f"the model {card.identity} has no label '{label}': {hint}")
 
 
-def _doubles(file: ConfigFile, kind: str, names: Sequence[str]) -> Iterator[str]:
+def _doubles(file: ConfigFile, kind: str, settings: Sequence[PluginSettings]) -> Iterator[str]:
+    names = [one.name or one.use for one in settings]
     for index, name in enumerate(names):
         if name in names[:index]:
             message = f"two of the {kind} are called '{name}'; give each a name of its own (name:)"

@@ -166,9 +166,7 @@ class WebSettings(Options):
 class Config(Options):
     """The whole configuration."""
 
-    sources: tuple[SourceSettings, ...] = (
-        SourceSettings(use="microphone", name="mic"),
-    )
+    sources: tuple[SourceSettings, ...] = (SourceSettings(use="microphone", name="mic"),)
     """Where sound comes from."""
 
     model: ModelSettings = ModelSettings()

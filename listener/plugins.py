@@ -71,5 +71,5 @@ def _import(point: EntryPoint) -> Any:
     except Exception as error:  # a stranger's module may raise anything at import
         raise PluginError(
             f"{point.group.removeprefix('listener.')} plug-in '{point.name}' ({point.value}) "
-            f"cannot be imported: {type(error).__name__}: {error}"
+            f"cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
