@@ -174,7 +174,7 @@ def _rule(default: EventSettings, own: LabelEventSettings | None, card: Threshol
     on, off = merged.pop("threshold_on"), merged.pop("threshold_off")
     on = card.on if on == "auto" else on
     # A threshold_on of one's own keeps the card's distance to threshold_off.
-    off = min(on, on * card.off / card.on) if off == "auto" else off
+    off = min(on, card.off * (on / card.on)) if off == "auto" else off
     return LabelRule(threshold_on=on, threshold_off=off, **merged)
 
 
