@@ -38,8 +38,9 @@ class RateStage:
 
     def push(self, chunk: AudioChunk) -> Iterator[AudioChunk]:
         """Take the next chunk; give what follows from it, if anything yet."""
-        lost = chunk.first_sample - self._expected
-        if lost > 0:
+        lost = max(0, chunk.first_sample - self._expected)
+        if lost or chunk.overflowed:
+            # Nothing is filtered across a loss: so its place is exact, however the stream was cut.
             yield from self._emit(self._resampler.push(chunk.samples[:0], last=True), False)
             self._resampler = StreamResampler(self._from_rate, self._to_rate)
             self._position += round(lost * self._to_rate / self._from_rate)
@@ -81,7 +82,8 @@ class FeatureStage:
         self._card = card
         self._log_mel = LogMel(card.features) if card.input == "log_mel" and card.features else None
         grid = card.features.hop_length if self._log_mel and card.features else 1
-        self._schedule = WindowSchedule(card.window_samples, round(hop_s * card.sample_rate), grid)
+        hop_samples = max(grid, round(hop_s * card.sample_rate))
+        self._schedule = WindowSchedule(card.window_samples, hop_samples, grid)
         self._stream: WindowStream = window_stream(card, self._log_mel)
         self._position = 0
         self._seen_until = 0
@@ -115,7 +117,7 @@ class FeatureStage:
     def finish(self) -> Iterator[Features]:
         """The source has ended: give the window that holds its last samples, filled up with silence."""
         span, end = self._schedule.next, self._position
-        if end > self._seen_until:
+        if end > max(self._seen_until, span.start_sample):
             self._take(np.zeros(span.end_sample - end, np.float32))
             yield self._window(span, end, 0.0)
 
