@@ -116,8 +116,8 @@ class VirtualMicrophone:
 
     def play(self, path: Path) -> subprocess.Popen[bytes]:
         """Begin to play a file into the microphone; ``wait()`` on the result for its end."""
-        # A second of sound ahead: a player that runs dry on a busy machine would insert silence.
-        command = ["paplay", "--device=vmic", "--latency-msec=1000", str(path)]
+        # Seconds of sound ahead: a player that runs dry on a busy machine would insert silence.
+        command = ["paplay", "--device=vmic", "--latency-msec=4000", str(path)]
         player = subprocess.Popen(command, env=self._full_environment())
         self._players.append(player)
         return player

@@ -45,6 +45,10 @@ def record(duration: float | None, out: Path | None, force: bool, **microphone_o
 
     Whatever ends it, Ctrl-C or a microphone that is gone, what was heard is kept.
     """
+    # While these are loaded nobody would read the microphone.
+    import rich.live  # noqa: F401
+    import soundfile  # noqa: F401
+
     path = _destination(out, force)
     microphone = _microphone(**microphone_options)
     recording = _Recording(path)

@@ -25,6 +25,7 @@ from listener.sources.portaudio import (
     BackendName,
     DeviceInfo,
     InputStream,
+    RateRefusedError,
     load_backend,
     locked,
 )
@@ -42,6 +43,9 @@ QUEUE_S = 2.0
 STALL_S = 3.0
 """A device that delivers nothing for so long is taken for lost: some do not say so."""
 
+
+ATTEMPTS = 3
+"""How often the wanted rate is tried: on a busy machine PortAudio's own thread may start too late."""
 
 CLOSE_S = 2.0
 """Longest wait for a device to close, in seconds."""
@@ -145,13 +149,20 @@ class Microphone(Source):
     def _open_stream(self, backend: Backend, device: DeviceInfo) -> InputStream:
         self._channels = channels_to_open(device, self.options.channel)
         wanted = self.options.sample_rate or PREFERRED_RATE_HZ
-        problem = None
-        for rate_hz in dict.fromkeys((wanted, device.default_rate_hz)):
-            block_samples = round(BLOCK_S * rate_hz)
-            self._blocks = _Blocks(self._channels, round(QUEUE_S / BLOCK_S))
+        problem: DeviceError | None = None
+        refused: set[int] = set()
+        for rate_hz in (*[wanted] * ATTEMPTS, device.default_rate_hz):
+            if rate_hz in refused:
+                continue
             self._rate_hz = rate_hz
+            self._blocks = _Blocks(self._channels, round(QUEUE_S / BLOCK_S))
             try:
-                return backend.open(device, self._channels, rate_hz, block_samples, self._blocks.put)
+                return backend.open(
+                    device, self._channels, rate_hz, round(BLOCK_S * rate_hz), self._blocks.put
+                )
+            except RateRefusedError as error:
+                refused.add(rate_hz)
+                problem = error
             except DeviceError as error:
                 problem = error
         raise DeviceError(f"microphone '{device.name}' cannot be opened: {problem}")

@@ -34,6 +34,14 @@ OnBlock = Callable[[bytes, bool], None]
 """Called from the audio thread with interleaved 16-bit samples, and whether some were lost before them."""
 
 
+INVALID_SAMPLE_RATE = -9997
+"""PortAudio's error code."""
+
+
+class RateRefusedError(DeviceError):
+    """The device does not run at this rate; it may at another."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
     """A device that sound can be taken from, as one back end sees it."""
@@ -92,8 +100,10 @@ class Backend(Protocol):
 
         Raises
         ------
+        RateRefusedError
+            It does not run at this rate.
         DeviceError
-            It is busy or refuses the rate or the channels; the message is PortAudio's.
+            It is busy or refuses for another reason; the message is PortAudio's.
         """
 
 
@@ -124,6 +134,14 @@ def _import(name: BackendName) -> Backend:
     from listener.sources.sounddevice_backend import SoundDeviceBackend
 
     return SoundDeviceBackend()
+
+
+def opening_error(error: Exception) -> DeviceError:
+    """What a binding's error means: PyAudio and sounddevice give text and code in either order."""
+    codes = [part for part in error.args if isinstance(part, int)]
+    texts = [part for part in error.args if isinstance(part, str)]
+    kind = RateRefusedError if INVALID_SAMPLE_RATE in codes else DeviceError
+    return kind(texts[0] if texts else str(error))
 
 
 @contextmanager

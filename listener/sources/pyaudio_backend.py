@@ -7,8 +7,7 @@ the stream on them.
 from contextlib import redirect_stdout
 from io import StringIO
 
-from listener.errors import DeviceError
-from listener.sources.portaudio import DeviceInfo, OnBlock
+from listener.sources.portaudio import DeviceInfo, OnBlock, opening_error
 
 with redirect_stdout(StringIO()):  # it prints before it raises ImportError
     import pyaudio
@@ -65,7 +64,7 @@ class PyAudioBackend:
                 stream_callback=callback,
             )
         except (OSError, ValueError) as error:
-            raise DeviceError(_reason(error)) from error
+            raise opening_error(error) from error
         return _Stream(stream)
 
     def _default_index(self) -> int | None:
@@ -87,9 +86,3 @@ class _Stream:
 
     def close(self) -> None:
         self._stream.close()
-
-
-def _reason(error: OSError | ValueError) -> str:
-    """PortAudio's words; PyAudio gives ``(code, text)`` or ``(text, code)``."""
-    texts = [part for part in error.args if isinstance(part, str)]
-    return texts[0] if texts else str(error)

@@ -12,7 +12,7 @@ from typing import Any
 import sounddevice
 
 from listener.errors import DeviceError
-from listener.sources.portaudio import DeviceInfo, OnBlock
+from listener.sources.portaudio import DeviceInfo, OnBlock, opening_error
 
 _library = sounddevice._lib  # noqa: SLF001 - see above
 sounddevice._terminate()  # noqa: SLF001 - see above
@@ -65,12 +65,12 @@ class SoundDeviceBackend:
                 callback=callback,
             )
         except (sounddevice.PortAudioError, ValueError) as error:
-            raise DeviceError(_reason(error)) from error
+            raise opening_error(error) from error
         try:
             stream.start()
         except sounddevice.PortAudioError as error:
             stream.close()
-            raise DeviceError(_reason(error)) from error
+            raise opening_error(error) from error
         return _Stream(stream)
 
 
@@ -87,8 +87,3 @@ class _Stream:
     def close(self) -> None:
         # Not `stop` first: that waits for ever when the device is gone without a word.
         self._stream.close()
-
-
-def _reason(error: Exception) -> str:
-    """PortAudio's words, without its error number."""
-    return str(error.args[0]) if error.args else str(error)

@@ -16,7 +16,7 @@ from listener.errors import DeviceError
 from listener.sources import portaudio
 from listener.sources.devices import list_devices
 from listener.sources.microphone import QUEUE_S, Microphone, MicrophoneOptions
-from listener.sources.portaudio import BACKENDS, BackendName
+from listener.sources.portaudio import BACKENDS, BackendName, DeviceInfo, RateRefusedError
 from listener.types import AudioChunk
 from tests.virtual_microphone import PATIENCE_S, VirtualMicrophone
 
@@ -251,6 +251,68 @@ def test_a_device_that_refuses_the_rate_is_opened_at_its_own(backend: BackendNam
     finally:
         microphone.close()
     assert {chunk.sample_rate for chunk in chunks} == {48_000}
+
+
+class FakeBackend:
+    """One device that cannot be opened as often as told."""
+
+    def __init__(self, *failures: DeviceError) -> None:
+        self.failures = list(failures)
+        self.asked: list[int] = []
+        self.users = 0
+
+    def initialise(self) -> None:
+        self.users += 1
+
+    def terminate(self) -> None:
+        self.users -= 1
+
+    def devices(self) -> list[DeviceInfo]:
+        return [DeviceInfo("fake", 0, "pyaudio", channels=1, default_rate_hz=44_100, default=True)]
+
+    def open(
+        self, device: DeviceInfo, channels: int, rate_hz: int, block_samples: int, on_block: object
+    ) -> "FakeBackend":
+        self.asked.append(rate_hz)
+        if self.failures:
+            raise self.failures.pop(0)
+        return self
+
+    def is_active(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        assert self.users == 1
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked"),
+    [
+        ([], [16_000]),
+        ([DeviceError("busy")], [16_000, 16_000]),
+        ([RateRefusedError("no")], [16_000, 44_100]),
+        ([DeviceError("busy"), RateRefusedError("no")], [16_000, 16_000, 44_100]),
+        ([DeviceError("busy")] * 3, [16_000, 16_000, 16_000, 44_100]),
+    ],
+)
+def test_its_own_rate_is_the_last_resort(
+    failures: list[DeviceError], asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = FakeBackend(*failures)
+    monkeypatch.setattr("listener.sources.microphone.load_backend", lambda name: backend)
+    microphone = Microphone("mic", MicrophoneOptions())
+    assert microphone.open() == asked[-1]
+    assert backend.asked == asked
+    microphone.close()
+    assert backend.users == 0
+
+
+def test_a_device_that_never_opens_says_why_and_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = FakeBackend(*[DeviceError("Device unavailable")] * 9)
+    monkeypatch.setattr("listener.sources.microphone.load_backend", lambda name: backend)
+    with pytest.raises(DeviceError, match="microphone 'fake' cannot be opened: Device unavailable"):
+        Microphone("mic", MicrophoneOptions()).open()
+    assert backend.users == 0
 
 
 @both_backends
