@@ -41,6 +41,7 @@ class Ring:
         self._bookmarks: set[Bookmark] = set()
         self._closed = False
         self._written_at = time.monotonic()
+        self._waits_since: float | None = None
         self._changed = threading.Condition()
 
     @property
@@ -57,6 +58,12 @@ class Ring:
     def written_at(self) -> float:
         """``time.monotonic()`` of the newest write."""
         return self._written_at
+
+    @property
+    def held_back_s(self) -> float:
+        """How long the writer has been waiting for room, in seconds."""
+        since = self._waits_since
+        return 0.0 if since is None else time.monotonic() - since
 
     @property
     def closed(self) -> bool:
@@ -79,10 +86,13 @@ class Ring:
             self._closed = True
             self._changed.notify_all()
 
-    def bookmark(self, position: int) -> "Bookmark":
-        """Follow the ring from a position on; a writer that can wait overwrites nothing behind it."""
+    def bookmark(self, position: int, history: int = 0) -> "Bookmark":
+        """Follow the ring from a position on.
+
+        A writer that can wait overwrites neither what comes after it, nor the ``history`` samples before.
+        """
         with self._changed:
-            mark = Bookmark(self, max(position, self.start_sample))
+            mark = Bookmark(self, max(position, self.start_sample), history)
             self._bookmarks.add(mark)
             return mark
 
@@ -143,11 +153,15 @@ class Ring:
         """Take ``samples`` as the last of the next ``n_positions`` positions."""
         with self._changed:
             if self._waits:
+                self._waits_since = time.monotonic()
                 self._changed.wait_for(lambda: self._closed or self._room() >= len(samples))
+                self._waits_since = None
             if self._closed:
                 return
             if is_gap:
-                self._gaps.append((self._end, self._end + n_positions))
+                touches = self._gaps and self._gaps[-1][1] == self._end
+                begin = self._gaps.pop()[0] if touches else self._end
+                self._gaps.append((begin, self._end + n_positions))
             self._end += n_positions
             begin = (self._end - len(samples)) % self.capacity
             until_wrap = min(len(samples), self.capacity - begin)
@@ -159,7 +173,7 @@ class Ring:
             self._changed.notify_all()
 
     def _room(self) -> int:
-        oldest_wanted = min((mark.position for mark in self._bookmarks), default=self._end)
+        oldest_wanted = min((mark.position - mark.history for mark in self._bookmarks), default=self._end)
         return self.capacity - (self._end - max(oldest_wanted, self.start_sample))
 
     def _copy(self, first: int, last: int) -> Samples:
@@ -172,9 +186,10 @@ class Ring:
 class Bookmark:
     """A position in a ring whose samples are still wanted. Made by `Ring.bookmark`."""
 
-    def __init__(self, ring: Ring, position: int) -> None:
+    def __init__(self, ring: Ring, position: int, history: int) -> None:
         self._ring = ring
         self.position = position
+        self.history = history
 
     def read(self, limit: int) -> AudioChunk | None:
         """Give what came since, at most ``limit`` samples: see `Ring.read`."""
