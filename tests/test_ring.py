@@ -41,6 +41,7 @@ def read_all(ring: Ring, limit: int = 10_000) -> list[AudioChunk]:
 
 
 @example([("write", 0, 1, False), ("write", 0, 3, False)], 2)
+@example([("write", 1, 0, False), ("write", 0, 2, False), ("read", 1, 0, False)], 2)
 @given(
     st.lists(
         st.one_of(
@@ -68,6 +69,7 @@ def test_what_is_read_is_what_was_written_or_said_to_be_missing(
         unread = set(range(expected, start)) - holes
         assert (ring.overruns > overruns) == bool(unread)
         if part is None:
+            expected = max(expected, start)
             return False
         assert 0 < len(part.samples) <= limit
         np.testing.assert_array_equal(part.samples, ramp(part.first_sample, len(part.samples)))
