@@ -8,34 +8,25 @@ real recordings.
 """
 
 from listener.synthesis.alarm import PIEZO_HZ, SQUARE_HZ, smoke_alarm
-from listener.synthesis.machines import helicopter
+from listener.synthesis.horn import car_horn
 from listener.synthesis.parts import coloured_noise
 from listener.synthesis.rooms import room
-from listener.synthesis.signals import car_horn, siren
 from listener.synthesis.struck import church_bells, clock_tick, glass_breaking
 from listener.synthesis.tones import beep, hum
-from listener.synthesis.voices import chirping_birds, crying_baby, dog, rooster
-from listener.synthesis.weather import rain, sea_waves, wind
+from listener.synthesis.voices import crying_baby, dog
 
 __all__ = [
     "PIEZO_HZ",
     "SQUARE_HZ",
     "beep",
     "car_horn",
-    "chirping_birds",
     "church_bells",
     "clock_tick",
     "coloured_noise",
     "crying_baby",
     "dog",
     "glass_breaking",
-    "helicopter",
     "hum",
-    "rain",
     "room",
-    "rooster",
-    "sea_waves",
-    "siren",
     "smoke_alarm",
-    "wind",
 ]

@@ -69,6 +69,13 @@ def convolved(signal: Signal, response: Signal) -> Signal:
     return np.fft.irfft(spectrum, length)[: len(signal)]
 
 
+def resonance(centre_hz: float, width_hz: float, n_samples: int, sample_rate: int) -> Signal:
+    """Response of a resonator: its gain is about 1 at ``centre_hz``, and 3 dB less half the width aside."""
+    time_s = np.arange(n_samples) / sample_rate
+    decay = np.exp(-np.pi * width_hz * time_s)
+    return 2 * np.pi * width_hz / sample_rate * decay * np.sin(2 * np.pi * centre_hz * time_s)
+
+
 def coloured_noise(
     rng: np.random.Generator, n_samples: int, exponent: float, sample_rate: int = 16_000
 ) -> Samples:

@@ -24,8 +24,8 @@ _BELL_PARTIALS = (
     (9.9, 0.2, 0.1),
     (11.7, 0.15, 0.08),
 )
-"""Pitch over the prime's, amplitude, decay over the nominal's (Fletcher and Rossing, "The Physics of
-Musical Instruments", chapter 21)."""
+"""Pitch over the prime's (Fletcher and Rossing, "The Physics of Musical Instruments", chapter 21; the last
+two go on in their way), amplitude, decay over the nominal's (both such as spectrograms of bells show them)."""
 
 
 def church_bells(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: float = 6.0) -> Samples:
@@ -35,7 +35,7 @@ def church_bells(rng: np.random.Generator, sample_rate: int = 16_000, duration_s
     primes_hz = between(rng, 350, 500) * np.array([1.0, 1.189, 0.891])[: rng.integers(2, 4)]
     bells = [_bell(rng, prime_hz, n_samples, sample_rate) for prime_hz in primes_hz]
     position_s, turn = 0.0, 0
-    while position_s < duration_s:
+    while turn == 0 or position_s < duration_s - 1.0:  # the last stroke is left some time to ring
         first = round(position_s * sample_rate)
         sound[first:] += rng.uniform(0.6, 1.0) * bells[turn % len(bells)][: n_samples - first]
         position_s += rng.uniform(0.75, 0.95)
@@ -79,7 +79,7 @@ def _stroke(rng: np.random.Generator, pitch: float, length: int, sample_rate: in
     return sound
 
 
-def glass_breaking(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: float = 1.6) -> Samples:
+def glass_breaking(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: float = 1.2) -> Samples:
     """Drop a bottle: a crash, and shards that ring as they fall. Peak 1."""
     n_samples = round(duration_s * sample_rate)
     crash = 1.5 * burst(rng, 0.05, n_samples, sample_rate) + 0.4 * burst(rng, 0.25, n_samples, sample_rate)

@@ -2,11 +2,18 @@
 
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from listener.assembly import build_rules
+from listener.classifiers.bundle import read_card
+from listener.classifiers.torchscript import TorchScriptClassifier
+from listener.config_file import read_config
+from listener.offline import finished_events
+from listener.resources import default_config
 from listener.sources.base import EndOfSource
 from listener.sources.demo import (
     DURATION_S,
@@ -134,3 +141,14 @@ def test_rendering_leaves_time_for_the_first_output() -> None:
 def test_impossible_options_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DemoOptions.model_validate(wrong)
+
+
+def test_the_model_hears_every_event_at_its_time_and_nothing_else(household: Path) -> None:
+    file = read_config(default_config())
+    classifier = TorchScriptClassifier(household, read_card(household))
+    rules = build_rules(file, classifier.card)
+    source = DemoSource("demo", DemoOptions(speed="max"))
+    heard = finished_events(source, classifier, rules, file.config.windows.hop_s)
+    assert [event.label for event in heard] == [event.label for event in SCENE]
+    for found, true in zip(heard, SCENE, strict=True):
+        assert found.onset_s == pytest.approx(true.onset_s, abs=1.0), true

@@ -11,20 +11,13 @@ from listener.types import Samples
 SOUNDS: list[Callable[[np.random.Generator, int, float], Samples]] = [
     synthesis.beep,
     synthesis.car_horn,
-    synthesis.chirping_birds,
     synthesis.church_bells,
     synthesis.clock_tick,
     synthesis.crying_baby,
     synthesis.dog,
     synthesis.glass_breaking,
-    synthesis.helicopter,
     synthesis.hum,
-    synthesis.rain,
-    synthesis.rooster,
-    synthesis.sea_waves,
-    synthesis.siren,
     synthesis.smoke_alarm,
-    synthesis.wind,
 ]
 
 
