@@ -25,7 +25,7 @@ _BELL_PARTIALS = (
     (11.7, 0.15, 0.08),
 )
 """Pitch over the prime's (Fletcher and Rossing, "The Physics of Musical Instruments", chapter 21; the last
-two go on in their way), amplitude, decay over the nominal's (both such as spectrograms of bells show them)."""
+two go on in their way), amplitude, decay over the nominal's (as spectrograms of bells show them)."""
 
 
 def church_bells(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: float = 6.0) -> Samples:
