@@ -10,8 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Seconds = Annotated[float, Field(ge=0)]
-PositiveSeconds = Annotated[float, Field(gt=0)]
+A_YEAR_S = 365 * 24 * 3600.0
+"""Longer waits are beyond what the operating system takes."""
+
+Seconds = Annotated[float, Field(ge=0, le=A_YEAR_S)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=A_YEAR_S)]
 Score = Annotated[float, Field(ge=0, le=1)]
 Threshold = Annotated[float, Field(gt=0, le=1)] | Literal["auto"]
 
@@ -85,10 +88,10 @@ class EventSettings(Options):
     """Windows whose mean score is compared."""
 
     min_duration_s: Seconds = 0.0
-    """A shorter sound is no event."""
+    """A shorter sound is no event; a longer one is announced this long, and a window, after it began."""
 
     release_s: Seconds = 1.0
-    """An event is over when it has not been heard for this long."""
+    """An event is over when the score has stayed below ``threshold_off`` for this long."""
 
     cooldown_s: Seconds = 5.0
     """No new event of the label begins for this long after the end of the last one."""

@@ -42,10 +42,10 @@ class LabelRule:
     """Number of windows whose mean score is compared."""
 
     min_duration_s: float = 0.0
-    """A shorter sound is no event."""
+    """A shorter sound is no event; a longer one is announced this long, and a window, after it began."""
 
     release_s: float = 1.0
-    """An event is over when it has not been heard for this long."""
+    """An event is over when the score has stayed below ``threshold_off`` for this long."""
 
     cooldown_s: float = 5.0
     """No new event of the label begins for this long after the end of the last one."""
@@ -207,7 +207,9 @@ class _LabelTracker:
             # It was heard in the newest hop; in a first window it may have been anywhere.
             self._earliest_offset_s = possible_onset_s if afresh else prediction.end_s
         self._pending_peak = max(self._pending_peak, smoothed)
-        if prediction.end_s - self._pending_since_s < self._rule.min_duration_s:
+        # A window shows what any part of it holds: only what it begins with has lasted until then.
+        lasted_s = max(0.0, prediction.start_s - self._pending_since_s)
+        if lasted_s < self._rule.min_duration_s:
             return Reason.TOO_SHORT
         self._event = Event(
             id=self._make_id(),

@@ -206,10 +206,10 @@ class Event:
     """Stream time of its end; None while it lasts."""
 
     score: float
-    """Score of the window that announced this phase, in [0, 1]."""
+    """Smoothed score of the window that announced this phase, in [0, 1]."""
 
     peak_score: float
-    """Highest score so far, in [0, 1]."""
+    """Highest smoothed score so far, in [0, 1]."""
 
     model: str
     """Name and version of the model: ``household/1.0.0``."""

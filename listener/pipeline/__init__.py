@@ -24,14 +24,13 @@ from listener.errors import ListenerError
 from listener.events import EventDetector, LabelRule
 from listener.pipeline.capture import Capture
 from listener.pipeline.inference import InferenceWorker
-from listener.pipeline.lanes import FeatureWorker, Inbox, Lane
+from listener.pipeline.lanes import WINDOWS_WAITING, FeatureLane, FeatureWorker, Inbox
 from listener.pipeline.tap import RingTap
-from listener.pipeline.threads import StageThread, join_all
+from listener.pipeline.threads import StageThread, join_all, wait_for
 from listener.sources.base import Source
 from listener.types import Decision, Event, PipelineStats, Prediction
 
-INBOX_WINDOWS_PER_SOURCE = 4
-"""At the default hop these are 2 s of sound: what would be announced later is skipped."""
+LOOK_EVERY_S = 0.1
 STOP_STAGE_S = 3.0
 ACTIONS_STOP_S = 8.0
 """What actions have when somebody wants the program to end: together with the rest, less than 15 s."""
@@ -82,8 +81,12 @@ class Pipeline:
         self._captures = {
             source.name: Capture(source, card.sample_rate, doorbell, duration_s) for source in sources
         }
-        self._lanes = {name: Lane(capture, card, hop_s) for name, capture in self._captures.items()}
-        inbox = Inbox(INBOX_WINDOWS_PER_SOURCE * len(sources))
+        # Those that can wait leave room for those that cannot.
+        most_waiting = WINDOWS_WAITING * sum(not source.live for source in sources)
+        self._lanes = {
+            name: FeatureLane(capture, card, hop_s, most_waiting) for name, capture in self._captures.items()
+        }
+        inbox = Inbox(WINDOWS_WAITING * len(sources))
         self._inbox = inbox
         self._features = FeatureWorker(list(self._lanes.values()), inbox, doorbell)
         detectors = {
@@ -104,8 +107,13 @@ class Pipeline:
         self._started_at = time.monotonic()
         self._cpu_at_start = time.process_time()
 
-    def start(self) -> None:
+    def start(self, stop: threading.Event | None = None) -> None:
         """Open everything and begin to listen.
+
+        Parameters
+        ----------
+        stop
+            When it is set, a source that does not open is waited for no longer.
 
         Raises
         ------
@@ -118,7 +126,9 @@ class Pipeline:
         for thread in (self._inference_thread, self._features_thread, *self._capture_threads):
             thread.start()
         for capture in self._captures.values():
-            capture.opened.wait()
+            while not capture.opened.wait(LOOK_EVERY_S):
+                if stop is not None and stop.is_set():
+                    return
             if capture.open_problem is not None:
                 self.stop()
                 raise capture.open_problem
@@ -135,13 +145,12 @@ class Pipeline:
         for capture in self._captures.values():
             capture.stop()
         join_all(self._capture_threads, STOP_STAGE_S)
-        # The features thread ends by itself, when it has handed on what is left in the rings.
-        join_all([self._features_thread], STOP_STAGE_S)
+        # These end by themselves, when what is left in the rings has gone through.
+        wait_for([self._features_thread, self._inference_thread], STOP_STAGE_S)
         self._features.stop()
         self._inference.stop()
-        join_all([self._inference_thread], STOP_STAGE_S)
+        join_all([self._features_thread, self._inference_thread], STOP_STAGE_S)
         self._runner.stop(actions_s)
-        self._classifier.close()
 
     def raise_failure(self) -> None:
         """Raise what ended a stage, if something did.

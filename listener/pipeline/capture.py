@@ -50,17 +50,19 @@ class Capture:
         self.opened = threading.Event()
         """Set when it was tried for the first time; then `open_problem` says how that went."""
         self.open_problem: SourceError | None = None
-        self.ring_at_sample = 0
+        self.wake_at_sample = 0
         """Up to this position nobody waits for more sound."""
         self._problem: SourceError | None = None
         self._sample_rate = sample_rate
         self._doorbell = doorbell
-        self._duration_s = float("inf") if duration_s is None else duration_s
+        self._duration_s = duration_s
         self._stopping = threading.Event()
         self._state = SourceState.OPENING
         self._source_rate = 0
         self._level = (0.0, 0.0)
-        self._heard = self._lost_s = 0.0
+        self._heard_s = self._lost_s = 0.0
+        self._n_read = 0
+        self._expected = 0
         self._overflows = 0
         self._anchored_at_s = -ANCHOR_LASTS_S
 
@@ -98,7 +100,7 @@ class Capture:
             sample_rate=self._source_rate,
             level_db=_decibels(rms),
             peak_db=_decibels(peak),
-            heard_s=self._heard,
+            heard_s=self._heard_s,
             lost_s=self._lost_s,
             overflows=self._overflows,
             overruns=self.ring.overruns,
@@ -111,37 +113,47 @@ class Capture:
             try:
                 chunk = self._read()
             except EndOfSource:
-                for part in stage.finish():
-                    self.ring.write(part)
+                self._write_rest(stage)
                 return
             except SourceError as error:
                 if not self.source.live:
+                    self._write_rest(stage)
                     raise
                 self._wait_for_return(error)
                 missing_s = time.monotonic() - heard_at
                 self._lost_s += missing_s
+                self._expected = 0
                 stage.lose(missing_s, self._source_rate)
                 continue
             if chunk is not None:
                 heard_at = time.monotonic()
                 self._take(chunk, stage)
 
+    def _write_rest(self, stage: RateStage) -> None:
+        for part in stage.finish():
+            self.ring.write(part)
+
     def _read(self) -> AudioChunk | None:
-        left_s = self._duration_s - self._heard
-        if left_s <= 0:
+        if self._duration_s is None:
+            return self.source.read(READ_TIMEOUT_S)
+        # Counted in samples: a sum of seconds would never quite get there.
+        left = round(self._duration_s * self._source_rate) - self._n_read
+        if left <= 0:
             raise EndOfSource
         chunk = self.source.read(READ_TIMEOUT_S)
-        if chunk is not None and len(chunk.samples) > left_s * chunk.sample_rate:
-            chunk = replace(chunk, samples=chunk.samples[: round(left_s * chunk.sample_rate)])
-        return chunk
+        return None if chunk is None else replace(chunk, samples=chunk.samples[:left])
 
     def _take(self, chunk: AudioChunk, stage: RateStage) -> None:
         for part in stage.push(chunk):
             self.ring.write(part)
-        if self.ring.end_sample >= self.ring_at_sample:
+        if self.ring.end_sample >= self.wake_at_sample:
             self._doorbell.set()
-        self._heard += len(chunk.samples) / chunk.sample_rate
-        self._overflows += chunk.overflowed
+        self._n_read += len(chunk.samples)
+        self._heard_s += len(chunk.samples) / chunk.sample_rate
+        self._lost_s += (chunk.first_sample - self._expected) / chunk.sample_rate
+        self._expected = chunk.end_sample
+        # Where recordings are joined, nothing was lost.
+        self._overflows += chunk.overflowed and self.source.live
         if len(chunk.samples):
             rms = float(np.sqrt(np.dot(chunk.samples, chunk.samples) / len(chunk.samples)))
             self._level = (rms, float(np.abs(chunk.samples).max()))

@@ -31,7 +31,7 @@ class InferenceWorker:
         By name of the source.
     inbox
         Windows of all sources.
-    room
+    doorbell
         Set when there is room in the inbox again.
     on_event, on_step
         Called with each event, and with each window's scores and decisions. They must not block.
@@ -43,7 +43,7 @@ class InferenceWorker:
         captures: Mapping[str, Capture],
         detectors: Mapping[str, EventDetector],
         inbox: Inbox,
-        room: threading.Event,
+        doorbell: threading.Event,
         on_event: Callable[[Event], None],
         on_step: Callable[[Prediction, list[Decision]], None],
     ) -> None:
@@ -51,7 +51,7 @@ class InferenceWorker:
         self._captures = captures
         self._detectors = dict(detectors)
         self._inbox = inbox
-        self._room = room
+        self._doorbell = doorbell
         self._on_event = on_event
         self._on_step = on_step
         self._stopping = threading.Event()
@@ -89,7 +89,7 @@ class InferenceWorker:
         except Empty:
             pass
         finally:
-            self._room.set()
+            self._doorbell.set()
         return batch, None
 
     def _classify(self, batch: list[Features]) -> None:

@@ -10,6 +10,11 @@ from listener.stages import FeatureStage
 from listener.types import Features, ModelCard
 
 PUT_TIMEOUT_S = 0.25
+WINDOWS_WAITING = 4
+"""Windows of a source that may wait for the model: 2 s at the default hop; what comes later is skipped."""
+HISTORY_S = 20.0
+"""What a source that can wait keeps behind what was looked at: an event is decided later than it began, and
+an action may want what was before it."""
 LONGEST_READ = 0.25
 """Share of the ring: where a window is longer than this, it is taken in pieces."""
 
@@ -26,7 +31,7 @@ Inbox = Queue[Features | EndOfStream]
 """What waits for the model."""
 
 
-class Lane:
+class FeatureLane:
     """One source's way from its ring to the model.
 
     Parameters
@@ -37,27 +42,30 @@ class Lane:
         The model's card.
     hop_s
         Time between windows, in seconds.
+    most_waiting
+        A source that can wait does so where this many windows wait for the model.
     """
 
-    def __init__(self, capture: Capture, card: ModelCard, hop_s: float) -> None:
+    def __init__(self, capture: Capture, card: ModelCard, hop_s: float, most_waiting: int) -> None:
         self.ended = False
         self.skipped = 0
         self._capture = capture
         self._name = capture.source.name
         self._live = capture.source.live
         self._ring = capture.ring
-        self._mark = capture.ring.bookmark(0)
+        self._mark = capture.ring.bookmark(0, round(HISTORY_S * card.sample_rate))
+        self._most_waiting = most_waiting
         self._stage = FeatureStage(self._name, card, hop_s)
         self._longest = round(LONGEST_READ * capture.ring.capacity)
         self._skipped_last = False
 
     def pump(self, inbox: Inbox, stopping: threading.Event) -> bool:
         """Move on what completes a window; say whether there was anything."""
-        if self.ended or (not self._live and inbox.full()):
+        if self.ended or (not self._live and inbox.qsize() >= self._most_waiting):
             return False
         wanted = min(self._stage.samples_to_window, self._longest)
         # Said before looking: what is written from now on rings the bell.
-        self._capture.ring_at_sample = self._mark.position + wanted
+        self._capture.wake_at_sample = self._mark.position + wanted
         # Asked before reading: what is written just before closing is not missed.
         closed = self._ring.closed
         if not closed and self._ring.end_sample < self._mark.position + wanted:
@@ -65,7 +73,10 @@ class Lane:
             return False
         chunk = self._ring.read(self._mark, wanted)
         if chunk is not None:
-            for window in self._stage.push(chunk, self._ring.written_at):
+            captured_at = self._ring.written_at
+            if self._live:
+                captured_at -= (self._ring.end_sample - chunk.end_sample) / chunk.sample_rate
+            for window in self._stage.push(chunk, captured_at):
                 self._hand_over(window, inbox, stopping)
             return True
         if not closed:
@@ -112,7 +123,7 @@ class FeatureWorker:
         Set when a ring holds what a lane waits for, or when there is room in the inbox.
     """
 
-    def __init__(self, lanes: Sequence[Lane], inbox: Inbox, doorbell: threading.Event) -> None:
+    def __init__(self, lanes: Sequence[FeatureLane], inbox: Inbox, doorbell: threading.Event) -> None:
         self._lanes = lanes
         self._inbox = inbox
         self._doorbell = doorbell

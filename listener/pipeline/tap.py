@@ -10,6 +10,9 @@ from listener.ring import Bookmark, Ring
 LOOK_EVERY_S = 0.2
 """How soon a wait for sound notices that its hold was released."""
 
+HELD_BACK_S = 1.0
+"""A writer that has waited for so long waits for a hold: nothing more will come before that is released."""
+
 
 class RingTap(AudioTap):
     """Gives actions what the rings hold.
@@ -49,7 +52,7 @@ class RingHold(Hold):
         """Give the sound between two stream times: see `Hold.fetch`."""
         start, end = (max(0, round(time_s * self._ring.sample_rate)) for time_s in (start_s, end_s))
         deadline = time.monotonic() + timeout_s
-        while self._ring.end_sample < end and not self._ring.closed:
+        while self._ring.end_sample < end and not self._ring.closed and self._ring.held_back_s < HELD_BACK_S:
             if self._released:
                 raise ActionError("the sound is wanted no more")
             if time.monotonic() >= deadline:

@@ -37,12 +37,16 @@ class StageThread(threading.Thread):
             self._on_failure(self.name, error)
 
 
+def wait_for(threads: Iterable[threading.Thread], budget_s: float) -> list[threading.Thread]:
+    """Wait for threads to end, ``budget_s`` seconds for all of them; give those that go on."""
+    deadline = time.monotonic() + budget_s
+    started = [thread for thread in threads if thread.ident is not None]
+    for thread in started:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [thread for thread in started if thread.is_alive()]
+
+
 def join_all(threads: Iterable[threading.Thread], budget_s: float) -> None:
     """Wait for threads to end, ``budget_s`` seconds for all of them; name those that do not."""
-    deadline = time.monotonic() + budget_s
-    for thread in threads:
-        if thread.ident is None:
-            continue
-        thread.join(max(0.0, deadline - time.monotonic()))
-        if thread.is_alive():
-            log.error("the thread %s did not stop in time", thread.name)
+    for thread in wait_for(threads, budget_s):
+        log.error("the thread %s did not stop in time", thread.name)
