@@ -84,7 +84,6 @@ class WindowMaker:
             for label, group in groups.items()
         }
         others = [label for label in sorted(groups) if label not in recipe.labels and label != BEEP]
-        self.labels = (*recipe.labels, *others)
         self._backgrounds = [groups[label] for label in others]
         self._background_weights = _shares([self._weight(group) for group in self._backgrounds])
         self._n_transform = scipy.fft.next_fast_len(self._n_samples + _ROOM_SAMPLES, real=True)
@@ -99,7 +98,7 @@ class WindowMaker:
         Returns
         -------
         tuple
-            Log-mel (size, n_mels, n_frames) and presence of `labels` (size, n_labels): 1, 0 or nan.
+            Log-mel (size, n_mels, n_frames) and presence (size, n_labels): 1, 0 or nan.
         """
         rngs = [np.random.default_rng((self._recipe.seed, step, number)) for number in range(size)]
         windows = [self.window(rng) for rng in rngs]
@@ -204,7 +203,7 @@ class WindowMaker:
         return noise[first : first + self._n_samples]
 
     def _presence(self, parts: Sequence[Part]) -> NDArray[np.float32]:
-        labels = self.labels
+        labels = self._recipe.labels
         presence = np.zeros(len(labels), np.float32)
         for part in parts:
             for label in self._recipe.data.uncertain.get(part.sound.label, ()):

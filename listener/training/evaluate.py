@@ -139,7 +139,7 @@ def _overlap(event: Event, label: str, onset_s: float, offset_s: float) -> bool:
 
 
 def pool(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Join the scores of windows, (n_windows, n_labels), to those of the whole: the highest, as `predict` does."""
+    """Join the scores of windows, (n_windows, n_labels), to those of the whole: the highest counts."""
     return np.asarray(scores.max(axis=0))
 
 

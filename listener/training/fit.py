@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,21 +22,19 @@ from listener.training.augment import WindowMaker
 from listener.training.manifest import Manifest
 from listener.training.recipe import Fit, Recipe
 
-Network = TypeVar("Network", bound=nn.Module)
-
 Progress = Callable[[int, float], None]
 """Is told the steps done and the loss, once for each step."""
 
 
 def fit(
-    network: Network,
+    network: nn.Module,
     maker: WindowMaker,
     recipe: Recipe,
     checkpoint: Path,
     what: str,
     progress: Progress,
     workers: int = 0,
-) -> Network:
+) -> nn.Module:
     """Train a network, from its checkpoint on if there is one.
 
     Parameters
@@ -58,7 +56,7 @@ def fit(
 
     Returns
     -------
-    Network
+    nn.Module
         The network with the moving average of its weights, ready to be used.
 
     Raises
@@ -88,23 +86,15 @@ def fit(
         progress(step + 1, loss.item())
         if (step + 1) % options.checkpoint_steps == 0 or step + 1 == options.steps:
             _save(checkpoint, what, step + 1, state)
-    trained: Network = average.module
+    trained: nn.Module = average.module
     return trained.eval()
 
 
 def _loss(logits: Tensor, presence: Tensor) -> Tensor:
-    """Cross-entropy of each label by itself, and of all of them as rivals; over those that can be judged.
-
-    The first makes scores that stand for themselves, the second an order among them: the
-    target is shared out evenly among the labels that are present.
-    """
+    """Cross-entropy of each label by itself, over those that can be judged."""
     known = ~presence.isnan()
-    present = presence.nan_to_num()
-    each = functional.binary_cross_entropy_with_logits(logits, present, reduction="none")
-    n_present = present.sum(dim=1, keepdim=True).clamp(min=1)
-    rivals = functional.log_softmax(logits.masked_fill(~known, -1e4), dim=1)
-    among = -(rivals * present / n_present).sum() / len(logits)
-    return (each * known).sum() / len(logits) + among
+    losses = functional.binary_cross_entropy_with_logits(logits, presence.nan_to_num(), reduction="none")
+    return (losses * known).sum() / known.sum() * logits.shape[1]
 
 
 def _learning_rate(step: int, options: Fit) -> float:

@@ -76,16 +76,6 @@ class ResNet18(nn.Module):
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, -3.0)
 
-    def keep(self, n_labels: int) -> None:
-        """Forget all labels but the first ``n_labels``."""
-        head = nn.Conv2d(self.head.in_channels, n_labels, 1)
-        assert head.bias is not None
-        assert self.head.bias is not None
-        with torch.no_grad():
-            head.weight.copy_(self.head.weight[:n_labels])
-            head.bias.copy_(self.head.bias[:n_labels])
-        self.head = head
-
     def forward(self, log_mel: Tensor) -> Tensor:
         """(n, n_mels, n_frames) to (n, n_labels)."""
         power = log_mel.logsumexp(dim=[1, 2], keepdim=True)

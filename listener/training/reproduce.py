@@ -153,8 +153,8 @@ class Trainer:
         maker = WindowMaker(self._recipe, self._parameters, sounds + self._made)
         torch.manual_seed(self._recipe.seed)
         options = self._recipe.network
-        network = ResNet18(self._parameters.n_mels, len(maker.labels), options.width, options.dropout)
-        trained = fit(
+        network = ResNet18(self._parameters.n_mels, len(self._recipe.labels), options.width, options.dropout)
+        return fit(
             network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
             maker,
             self._recipe,
@@ -163,9 +163,6 @@ class Trainer:
             lambda done, loss: self._progress(name, done, self._recipe.fit.steps, loss),
             self._workers,
         )
-        # What the negatives are was learnt only to hear the labels' own features the better.
-        trained.keep(len(self._recipe.labels))
-        return trained
 
     def _without(self, folds: Collection[int]) -> tuple[nn.Module, list[Judged]]:
         """Train without some folds, and ask about them."""
