@@ -22,7 +22,8 @@ class Images(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.norm(self.first(x)))
-        return self.second(torch.nn.functional.adaptive_avg_pool2d(x, 1)).flatten(1)
+        logits: Tensor = self.second(nn.functional.adaptive_avg_pool2d(x, 1))
+        return logits.flatten(1)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_network_that_wants_a_channel_axis_scores_every_batch_size_right(
     windows = [
         Features("x", rng.standard_normal((128, 128), np.float32), 0, 34_560, 16_000) for _ in range(4)
     ]
-    images = torch.from_numpy(np.stack([window.data for window in windows]))[:, None]  # type: ignore[arg-type]
+    images = torch.from_numpy(np.stack([window.data for window in windows]))[:, None]
     with torch.inference_mode():
         expected = torch.softmax(network(images), -1).numpy()
 

@@ -1,0 +1,48 @@
+"""``python -m benchmarks``: measure everything, side by side, and print what was found."""
+
+import argparse
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+# As the program sets it; both sides run with one thread. Read when torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import torch
+
+from benchmarks import cost, features, model, reaction, report, startup
+from benchmarks.findings import FULL, QUICK, Finding
+from benchmarks.timing import pin
+from listener.resources import bundled_models
+
+BENCHMARKS = {module.GROUP: module.measure for module in (features, model, cost, reaction, startup)}
+
+
+def main() -> None:
+    """Run the benchmarks of the command line."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only see whether everything runs")
+    parser.add_argument("--only", choices=BENCHMARKS, help="run one of them")
+    parser.add_argument("--save", action="store_true", help=f"keep the result under {report.RESULTS}")
+    arguments = parser.parse_args()
+    effort = QUICK if arguments.quick else FULL
+
+    load_before = os.getloadavg()
+    print(f"{report.cpu_name()}, core {pin()}, load average {load_before[0]:.1f}", flush=True)
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", r"`torch\.jit", DeprecationWarning)
+    findings: list[Finding] = []
+    with tempfile.TemporaryDirectory(prefix="listener-bench-") as folder:
+        for group, measure in BENCHMARKS.items():
+            if arguments.only in (None, group):
+                found = measure(effort, Path(folder), bundled_models() / "household.pt")
+                print(*report.lines(found), "", sep="\n", flush=True)
+                findings += found
+    if arguments.save:
+        print(f"saved as {report.save(findings, effort, load_before)}")
+
+
+if __name__ == "__main__":
+    main()
