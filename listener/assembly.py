@@ -162,11 +162,16 @@ def _make(kind: plugins.Kind, settings: PluginSettings, file: ConfigFile, place:
         plugin = plugins.load(kind, settings.use)
     except ListenerError as error:
         raise ConfigError(file.problem((*place, "use"), str(error))) from error
-    options = validate(plugin.Options, settings.model_extra, file.path, file.lines, place, type(settings))
+    options = validate(
+        plugin.Options, settings.model_extra, file.path, file.lines, place, type(settings), file.secrets
+    )
     try:
         return plugin(settings.name or settings.use, options)
     except ListenerError as error:
         raise ConfigError(file.problem(place, str(error))) from error
+    except Exception as error:  # a stranger's constructor may raise anything
+        message = f"cannot be set up: {type(error).__name__}: {error}"
+        raise ConfigError(file.problem(place, message)) from error
 
 
 def _rule(default: EventSettings, own: LabelEventSettings | None, card: Thresholds) -> LabelRule:

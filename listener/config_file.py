@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +20,10 @@ Location = tuple[str | int, ...]
 """Where a setting stands: ``("actions", 1, "labels")``."""
 
 Model = TypeVar("Model", bound=BaseModel)
+
+HIDDEN = "(hidden)"
+MOST_NODES = 100_000
+"""Nobody writes so many settings; aliases of aliases of aliases soon make them."""
 
 _ENVIRONMENT = re.compile(r"\$\{(\w+)\}")
 _NO_SCALAR = (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)
@@ -38,6 +42,9 @@ class ConfigFile:
 
     lines: Mapping[Location, int] = field(default_factory=dict)
     """Line of each setting, from 1."""
+
+    secrets: frozenset[str] = frozenset()
+    """Values that came from the environment or from files of their own; no message shows them."""
 
     def problem(self, location: Location, message: str) -> str:
         """Form the line that tells a user what is wrong with a setting."""
@@ -67,8 +74,9 @@ def read_config(path: Path) -> ConfigFile:
         reader.problems.append(f"{path}:1: the configuration must be a table of settings such as 'model:'")
     if reader.problems:
         raise ConfigError(*reader.problems)
-    config = validate(Config, data, path, reader.lines)
-    return ConfigFile(config, path, reader.lines)
+    secrets = frozenset(reader.secrets)
+    config = validate(Config, data, path, reader.lines, secrets=secrets)
+    return ConfigFile(config, path, reader.lines, secrets)
 
 
 def validate(
@@ -78,6 +86,7 @@ def validate(
     lines: Mapping[Location, int] | None = None,
     prefix: Location = (),
     beside: type[BaseModel] | None = None,
+    secrets: Collection[str] = (),
 ) -> Model:
     """Check settings against their model.
 
@@ -91,6 +100,8 @@ def validate(
         The file, the lines of its settings, and where these settings stand in it.
     beside
         The model of settings that may stand in the same place, for "did you mean".
+    secrets
+        Values that no message may show.
 
     Raises
     ------
@@ -104,6 +115,8 @@ def validate(
         messages: dict[Location, list[str]] = {}
         for detail in error.errors():
             location = _without_union_tags(detail["loc"], data)
+            if isinstance(detail["input"], str) and detail["input"] in secrets:
+                detail["input"] = HIDDEN
             messages.setdefault((*prefix, *location), []).append(
                 _message(detail, location, [*_fields_at(model, location[:-1]), *_fields_at(beside, ())])
             )
@@ -118,12 +131,17 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.lines: dict[Location, int] = {}
         self.problems: list[str] = []
+        self.secrets: set[str] = set()
         self._path = path
+        self._n_nodes = 0
         self._within: list[yaml.Node] = []
         self._constructor = yaml.SafeLoader("")
 
     def read(self, node: yaml.Node, location: Location) -> Any:
         self.lines.setdefault(location, node.start_mark.line + 1)
+        self._n_nodes += 1
+        if self._n_nodes > MOST_NODES:
+            raise ConfigError(f"{self._path}: more than {MOST_NODES} settings: are there aliases of aliases?")
         if node in self._within:
             self._complain(location, "this refers to what it stands in")
             return None
@@ -169,7 +187,9 @@ class _Reader:
         path = Path(str(node.value))
         try:
             path = path if path.is_file() else self._path.parent / path
-            return path.read_text(encoding="utf-8").strip()
+            secret = path.read_text(encoding="utf-8").strip()
+            self.secrets.add(secret)
+            return secret
         except (OSError, ValueError) as error:
             self._complain(location, f"the file '{node.value}' cannot be read: {_one_line(error)}")
             return ""
@@ -181,11 +201,24 @@ class _Reader:
                 self._complain(location, f"the environment variable {name} is not set")
             return os.environ.get(name, "")
 
-        return _ENVIRONMENT.sub(replacement, value)
+        expanded = _ENVIRONMENT.sub(replacement, value)
+        if expanded != value:
+            self.secrets.add(expanded)
+        if not _is_text(expanded):
+            self._complain(location, "holds a character that is none")
+        return expanded
 
     def _complain(self, location: Location, message: str, line: int | None = None) -> None:
         lines = self.lines if line is None else {location: line}
         self.problems.append(_told(self._path, lines, location, message))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _syntax_problem(path: Path, error: Exception) -> str:
@@ -201,9 +234,11 @@ def _one_line(error: BaseException) -> str:
 def _place(path: Path | None, lines: Mapping[Location, int], location: Location) -> str:
     if path is None:
         return ""
-    while location and location not in lines:
-        location = location[:-1]
-    return f"{path}:{lines[location]}: " if location in lines else f"{path}: "
+    for length in range(len(location), 0, -1):
+        if location[:length] in lines:
+            return f"{path}:{lines[location[:length]]}: "
+    # Else it does not stand in the file: it is a default, or from the command line.
+    return "" if location else f"{path}: "
 
 
 def _told(path: Path | None, lines: Mapping[Location, int], location: Location, message: str) -> str:
@@ -235,9 +270,9 @@ def _message(detail: ErrorDetails, location: Location, known: list[str]) -> str:
         return "is missing"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     given = detail["input"]
-    return (
-        message if isinstance(given, dict | list) else f"{message} (it is {json.dumps(given, default=str)})"
-    )
+    if isinstance(given, dict | list):
+        return message
+    return f"{message} (it is {given if given == HIDDEN else json.dumps(given, default=str)})"
 
 
 def _fields_at(model: type[BaseModel] | None, location: Location) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.classifiers.base import Classifier
+from listener.errors import SourceError
 from listener.events import EventDetector, LabelRule
 from listener.sources.base import EndOfSource, Source
 from listener.stages import FeatureStage, RateStage, predictions
@@ -43,17 +44,23 @@ def analyze(
     Raises
     ------
     SourceError
-        The source cannot be read.
+        The source cannot be read, or not to its end; what was heard until then is yielded first.
     ModelError
         The model failed.
     """
     card = classifier.card
     detector = EventDetector(source.name, card.identity, card.labels, rules)
     end_s = 0.0
-    for prediction in predict_source(source, classifier, hop_s):
-        end_s = prediction.end_s
-        yield detector.step(prediction)
+    problem = None
+    try:
+        for prediction in predict_source(source, classifier, hop_s):
+            end_s = prediction.end_s
+            yield detector.step(prediction)
+    except SourceError as error:
+        problem = error
     yield detector.finish(end_s), []
+    if problem is not None:
+        raise problem
 
 
 def finished_events(
@@ -68,9 +75,12 @@ def finished_events(
 def predict_source(source: Source, classifier: Classifier, hop_s: float) -> Iterator[Prediction]:
     """Score every window of a source that ends: see `analyze`."""
     stage = FeatureStage(source.name, classifier.card, hop_s)
-    windows = _windows(_chunks(source, classifier.card.sample_rate), stage)
+    problems: list[SourceError] = []
+    windows = _windows(_chunks(source, classifier.card.sample_rate, problems), stage)
     for batch in _batches(windows, classifier.max_batch):
         yield from predictions(batch, classifier.predict(batch))
+    if problems:
+        raise problems[0]
 
 
 def predict_whole(source: Source, classifier: Classifier) -> tuple[NDArray[np.float32], float]:
@@ -124,11 +134,16 @@ def _windows(chunks: Iterable[AudioChunk], stage: FeatureStage) -> Iterator[Feat
     yield from stage.finish()
 
 
-def _chunks(source: Source, sample_rate: int) -> Iterator[AudioChunk]:
+def _chunks(source: Source, sample_rate: int, problems: list[SourceError]) -> Iterator[AudioChunk]:
+    """Read a source at the model's rate, as far as it goes; what ends it early is put into ``problems``."""
+    source.preferred_rate = sample_rate
     try:
         stage = RateStage(source.open(), sample_rate)
-        for chunk in _read(source):
-            yield from stage.push(chunk)
+        try:
+            for chunk in _read(source):
+                yield from stage.push(chunk)
+        except SourceError as error:
+            problems.append(error)
         yield from stage.finish()
     finally:
         source.close()

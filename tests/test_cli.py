@@ -123,7 +123,7 @@ def test_duration_ends_it(config: Path) -> None:
         (("run", "-c", "missing.yaml"), 1, "missing.yaml"),
         (("models", "show", "missing.pt"), 1, "missing.pt"),
         (("run", "--source", "rtsp://example.invalid/a"), 1, "rtsp"),
-        (("run", "--source", "mic:no such thing"), 1, "no such thing"),
+        (("run", "--source", "mic:no such thing"), 1, "no microphone"),
     ],
 )
 def test_mistakes_end_in_one_line(

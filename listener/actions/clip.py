@@ -12,15 +12,14 @@ from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from listener.actions import template
 from listener.actions.base import MAX_AUDIO_S, Action, ActionContext, Recording
 from listener.config import Options
 from listener.errors import ActionError
-from listener.types import Event, Samples
+from listener.levels import to_int16
+from listener.types import Event
 
 FIELDS = ("time", "label", "source", "score", "phase", "id")
 """What a file name may contain."""
@@ -147,18 +146,11 @@ def safe_name(text: str) -> str:
     return _cut(kept, MAX_VALUE_BYTES)
 
 
-def int16_samples(samples: Samples) -> NDArray[np.int16]:
-    """Convert samples in [-1, 1] to 16 bits; the inverse of a division by 32,768."""
-    scaled = np.clip(np.rint(samples * np.float32(32_768)), -32_768, 32_767)
-    pcm: NDArray[np.int16] = scaled.astype(np.int16)
-    return pcm
-
-
 def _flac(recording: Recording) -> bytes:
     import soundfile
 
     memory = io.BytesIO()
-    pcm = int16_samples(recording.samples)
+    pcm = to_int16(recording.samples)
     soundfile.write(memory, pcm, recording.sample_rate, format="FLAC", subtype="PCM_16")
     return memory.getvalue()
 

@@ -5,11 +5,9 @@ The archive is a zip file, so the card can be read without loading the model, or
 
 import json
 import math
-import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from listener.errors import ModelError
 from listener.features import PRESETS
+from listener.files import whole_file
 from listener.types import FeatureParameters, ModelCard, Reference, Thresholds
 
 if TYPE_CHECKING:
@@ -41,16 +40,12 @@ def write_bundle(path: Path, module: "torch.jit.ScriptModule", card: ModelCard) 
     """
     import torch
 
-    half_written = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.jit.save(module, half_written, _extra_files={CARD_FILE: card_json(card)})
-        half_written.replace(path)
+        with whole_file(path) as half_written:
+            torch.jit.save(module, half_written, _extra_files={CARD_FILE: card_json(card)})
     except (OSError, RuntimeError) as error:
         raise ModelError(f"{path}: the bundle cannot be written: {_one_line(error)}") from error
-    finally:
-        with suppress(OSError):
-            half_written.unlink()
 
 
 def card_json(card: ModelCard) -> str:

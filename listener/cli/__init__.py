@@ -44,10 +44,16 @@ def _call() -> int:
         error.show()
         return error.exit_code
     except click.Abort:
-        return EXIT_INTERRUPTED
+        _leave(EXIT_INTERRUPTED)
     except ListenerError as error:
         for line in str(error).splitlines():
             print(f"listener: {line}", file=sys.stderr)
+        _leave(EXIT_PROBLEM)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"listener: {where}{error.strerror or error}", file=sys.stderr)
         _leave(EXIT_PROBLEM)
     return code if isinstance(code, int) else 0
 
@@ -64,7 +70,8 @@ def _leave(code: int) -> None:
     """Exit without tearing down libraries that may be half loaded, or threads that hang in a driver."""
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:  # it is where the shell closed it (>&-)
+                stream.flush()
         except (OSError, ValueError):
             continue
     os._exit(code)

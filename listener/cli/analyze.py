@@ -2,16 +2,21 @@
 
 import csv
 import io
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from listener.cli.common import config_option, load_config, table
 from listener.errors import AudioFileError, ListenerError
 from listener.event_format import event_dict, event_json
-from listener.types import Event
+from listener.files import whole_file
+from listener.types import Event, Phase
+
+if TYPE_CHECKING:
+    from listener.classifiers.base import Classifier
+    from listener.events import LabelRule
 
 
 @click.command()
@@ -25,10 +30,10 @@ def analyze(paths: tuple[Path, ...], config_path: Path | None, form: str, out: P
     A folder stands for all recordings below it. The audacity format is a label track.
     """
     from listener.assembly import build_classifier, build_rules
-    from listener.offline import finished_events
     from listener.sources.audiofile import find_recordings
-    from listener.sources.file import FileOptions, FileSource
 
+    if out is not None and not out.parent.is_dir():
+        raise ListenerError(f"--out {out}: there is no folder {out.parent}")
     file = load_config(config_path)
     classifier = build_classifier(file)
     rules = build_rules(file, classifier.card)
@@ -36,14 +41,30 @@ def analyze(paths: tuple[Path, ...], config_path: Path | None, form: str, out: P
     problems = []
     recordings = [found for path in paths for found in (find_recordings(path) if path.is_dir() else [path])]
     for path in recordings:
-        source = FileSource(str(path), FileOptions(path=path, speed="max"))
-        try:
-            events.extend(finished_events(source, classifier, rules, file.config.windows.hop_s))
-        except AudioFileError as error:
-            problems.append(str(error))
+        found, problem = _events_in(path, classifier, rules, file.config.windows.hop_s)
+        events.extend(found)
+        problems.extend([str(problem)] if problem else [])
     _write(FORMATS[form](events), out)
     if problems:
         raise AudioFileError("\n".join(problems))
+
+
+def _events_in(
+    path: Path, classifier: "Classifier", rules: "Sequence[LabelRule | None]", hop_s: float
+) -> tuple[list[Event], AudioFileError | None]:
+    """Find the events of one recording, and say why it could not be read to its end, if so."""
+    from listener import offline
+    from listener.sources.file import FileOptions, FileSource
+
+    source = FileSource(str(path), FileOptions(path=path, speed="max"))
+    ended: list[Event] = []
+    problem = None
+    try:
+        for events, _ in offline.analyze(source, classifier, rules, hop_s):
+            ended.extend(event for event in events if event.phase is Phase.OFFSET)
+    except AudioFileError as error:
+        problem = error
+    return sorted(ended, key=lambda event: (event.onset_s, event.label)), problem
 
 
 def _as_table(events: Sequence[Event]) -> str:
@@ -91,9 +112,8 @@ def _write(text: str, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    half_written = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        half_written.write_text(text, encoding="utf-8")
-        half_written.replace(out)
+        with whole_file(out) as path:
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ListenerError(f"--out {out}: cannot be written: {error.strerror}") from error

@@ -34,7 +34,8 @@ def load_config(path: Path | None) -> ConfigFile:
     """
     if path is not None:
         return read_config(path)
-    user_folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    # Without a home, "~" stays as it is, and is no folder.
+    user_folder = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))  # noqa: PTH111
     for candidate in (Path(CONFIG_NAME), user_folder / "listener" / CONFIG_NAME):
         if candidate.is_file():
             return read_config(candidate)
@@ -43,7 +44,11 @@ def load_config(path: Path | None) -> ConfigFile:
 
 def with_settings(file: ConfigFile, **changes: object) -> ConfigFile:
     """Give a configuration in which the command line has the last word."""
-    return ConfigFile(file.config.model_copy(update=changes), file.path, file.lines)
+    # What does not stand in the file is not blamed on its lines.
+    lines = {
+        location: line for location, line in file.lines.items() if location[:1] not in {(c,) for c in changes}
+    }
+    return ConfigFile(file.config.model_copy(update=changes), file.path, lines, file.secrets)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -34,12 +35,33 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        # -v and -q are understood on either side of the command's name.
+        command.params = [*command.params, *_verbosity_options()]
         return command
+
+
+def _verbosity_options() -> list[click.Option]:
+    return [
+        click.Option([short, long], is_flag=True, expose_value=False, help=text, callback=_callback(step))
+        for short, long, text, step in (
+            ("-v", "--verbose", "Say more: what was decided, and why.", -10),
+            ("-q", "--quiet", "Say less: warnings and errors.", 10),
+        )
+    ]
+
+
+def _callback(step: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def change(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+        if given:
+            logger = logging.getLogger("listener")
+            logger.setLevel(max(logging.DEBUG, min(logger.level + step, logging.ERROR)))
+
+    return change
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
-@click.option("-v", "--verbose", count=True, help="Say more: every decision, and why.")
+@click.option("-v", "--verbose", count=True, help="Say more: what was decided, and why.")
 @click.option("-q", "--quiet", count=True, help="Say less; twice: errors only.")
 def cli(verbose: int, quiet: int) -> None:
     """Hear a sound and do something about it."""

@@ -89,14 +89,13 @@ class _Recording:
 
     def write(self, samples: "Samples") -> None:
         """Add samples; those of a 16-bit microphone come out as they came in."""
-        import numpy as np
         import soundfile
 
         from listener.errors import ListenerError
+        from listener.levels import to_int16
 
-        whole = np.rint(samples * np.float32(32_768)).clip(-32_768, 32_767).astype(np.int16)
         try:
-            self._sound.write(whole)
+            self._sound.write(to_int16(samples))
         except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all was written
             raise ListenerError(f"--out {self.path} cannot be written: is the disk full?") from error
         self.n_samples += len(samples)
@@ -124,8 +123,10 @@ class _Meter:
         import numpy as np
         from rich.text import Text
 
+        from listener.levels import decibels
+
         peak = float(np.abs(samples).max(initial=0.0))
-        rms_db = level_db(float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0)
+        rms_db = decibels(float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0)
         self._highest = max(self._highest, peak)
         filled = round(METER_WIDTH * min(1.0, max(0.0, 1 - rms_db / METER_FLOOR_DB)))
         bar = "█" * filled + "·" * (METER_WIDTH - filled)
@@ -133,15 +134,8 @@ class _Meter:
         seconds = recording.n_samples / recording.rate_hz
         text = Text.assemble(f"{seconds:7.1f} s  ", (bar, colour))
         return text.append(
-            f"  rms {rms_db:6.1f}  peak {level_db(peak):6.1f}  highest {level_db(self._highest):6.1f} dBFS"
+            f"  rms {rms_db:6.1f}  peak {decibels(peak):6.1f}  highest {decibels(self._highest):6.1f} dBFS"
         )
-
-
-def level_db(amplitude: float) -> float:
-    """Level of an amplitude in dBFS: 0 is full scale, silence is minus infinity."""
-    from math import log10
-
-    return 20 * log10(amplitude) if amplitude > 0 else float("-inf")
 
 
 def _copy(microphone: "Microphone", recording: _Recording, duration: float | None) -> None:

@@ -4,24 +4,23 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from listener import __version__
+from listener.cli import EXIT_INTERRUPTED
 from listener.cli.common import config_option, load_config, with_settings
-from listener.config import SourceSettings
+from listener.cli.views import JsonLines, NoView, StopFlag, View
+from listener.config import ActionSettings, SourceSettings
 from listener.config_file import ConfigFile
 from listener.errors import DeviceError
-from listener.event_format import event_json
-from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction, Reason
+from listener.types import Decision, ModelCard, Prediction, Reason
 
 if TYPE_CHECKING:
-    from listener.actions.lane import ActionStats
     from listener.classifiers.base import Classifier
     from listener.console import LiveConsole
     from listener.pipeline import Pipeline
@@ -30,30 +29,7 @@ log = logging.getLogger(__name__)
 
 WORTH_TELLING = 0.1
 """Score from which ``-v`` tells a decision that changed nothing."""
-EXIT_INTERRUPTED = 130
-LOOK_EVERY_S = 0.1
-
-
-class View(Protocol):
-    """Whatever shows what is going on: the live console, plain lines, JSON lines, or nothing."""
-
-    def on_event(self, event: Event) -> None:
-        """Take an event; called in the engine's thread, and so must not block."""
-
-    def on_step(self, prediction: Prediction, decisions: Sequence[Decision]) -> None:
-        """Take a window's scores and decisions; must not block either."""
-
-    def run(
-        self,
-        pipeline_stats: Callable[[], PipelineStats],
-        action_stats: Callable[[], Mapping[str, "ActionStats"]],
-        stop: threading.Event,
-        done: threading.Event,
-    ) -> None:
-        """Show, until one of the two is set."""
-
-    def close(self) -> None:
-        """Show what came after that."""
+SIGNALS_FOR_AT_ONCE = 2
 
 
 @click.command()
@@ -84,10 +60,13 @@ def run(
     **pcm: Any,
 ) -> None:
     """Listen in the foreground, until the sources end or Ctrl-C."""
+    given = {key: value for key, value in pcm.items() if value is not None}
+    if given and "-" not in sources:
+        raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} goes with --source -")
+    how_fast = None if speed is None else _speed(speed)
     file = load_config(config_path)
     if sources or device is not None:
-        texts = sources or ("mic",)
-        file = _with_sources(file, texts, speed, device, {key: value for key, value in pcm.items() if value})
+        file = _with_sources(file, sources, how_fast, device, given)
     log.info("listener %s: loading %s", __version__, file.config.model.path)
 
     from listener.assembly import build_classifier, idle_settings
@@ -99,31 +78,52 @@ def run(
     stop, signals = _stop_on_signals()
     pipeline = _pipeline(file, classifier, view, duration_s)
     try:
-        pipeline.start()
+        pipeline.start(stop)
     except DeviceError as error:
-        if sources or device is not None or config_path is not None:
+        if sources or device is not None or config_path is not None or not _is_default(file):
             raise
         click.echo(f"listener: {error}\nlistener: playing the demo scene instead", err=True)
-        file = _with_sources(file, ("demo",), speed, None, {})
-        pipeline = _pipeline(file, classifier, view, duration_s)
-        pipeline.start()
-    _listen(pipeline, view, stop)
+        pipeline = _pipeline(_demo(file, how_fast), classifier, view, duration_s)
+        pipeline.start(stop)
+    _listen(pipeline, view, stop, signals)
+    classifier.close()
     if signal.SIGINT in signals:
         sys.exit(EXIT_INTERRUPTED)
 
 
 def _with_sources(
-    file: ConfigFile, texts: Sequence[str], speed: str | None, device: str | None, pcm: Mapping[str, Any]
+    file: ConfigFile,
+    sources: Sequence[str],
+    speed: float | str | None,
+    device: str | None,
+    pcm: Mapping[str, Any],
 ) -> ConfigFile:
+    """Take the sources from the command line; what it leaves out of a microphone is as configured."""
     from listener.sources.spec import parse_sources
 
-    how_fast = None if speed is None else _speed(speed)
-    specs = parse_sources(texts, speed=how_fast, device=device, pcm=pcm)
-    settings = tuple(SourceSettings.model_validate(spec.as_settings()) for spec in specs)
-    return with_settings(file, sources=settings)
+    specs = parse_sources(sources or ("mic",), speed=speed, device=device, pcm=pcm)
+    configured = [source for source in file.config.sources if source.use == "microphone"]
+    base = configured[0].model_dump() if configured else {}
+    settings = [{**(base if spec.use == "microphone" else {}), **spec.as_settings()} for spec in specs]
+    return with_settings(file, sources=tuple(SourceSettings.model_validate(each) for each in settings))
+
+
+def _is_default(file: ConfigFile) -> bool:
+    """Whether the sources are what somebody has who configured none: the system's microphone."""
+    (source, *others) = file.config.sources
+    asked_for = (source.model_extra or {}).get("device", "default")
+    return not others and source.use == "microphone" and asked_for == "default"
+
+
+def _demo(file: ConfigFile, speed: float | str | None) -> ConfigFile:
+    """Play the demo scene. Nobody shall be called for a smoke alarm that is none: all it does is log."""
+    extra = {} if speed is None else {"speed": speed}
+    scene = SourceSettings.model_validate({"use": "demo", "name": "demo", **extra})
+    return with_settings(file, sources=(scene,), actions=(ActionSettings(use="log"),))
 
 
 def _speed(text: str) -> float | str:
+    """Understand ``--speed``."""
     if text == "max":
         return text
     try:
@@ -156,14 +156,15 @@ def _pipeline(file: ConfigFile, classifier: "Classifier", view: View, duration_s
     )
 
 
-def _listen(pipeline: "Pipeline", view: View, stop: threading.Event) -> None:
+def _listen(pipeline: "Pipeline", view: View, stop: threading.Event, signals: Sequence[int]) -> None:
     from listener.pipeline import ACTIONS_FINISH_S, ACTIONS_STOP_S
 
     try:
         view.run(pipeline.stats, pipeline.action_stats, stop, pipeline.done)
     finally:
-        pipeline.stop(ACTIONS_STOP_S if stop.is_set() else ACTIONS_FINISH_S)
-        view.close()
+        if len(signals) < SIGNALS_FOR_AT_ONCE:
+            pipeline.stop(ACTIONS_FINISH_S if pipeline.done.is_set() and not signals else ACTIONS_STOP_S)
+            view.close()
     stats = pipeline.stats()
     for source in stats.sources:
         log.info("%s: heard %.1f s, lost %.1f s", source.name, source.heard_s, source.lost_s)
@@ -209,7 +210,7 @@ def _log_above(view: "LiveConsole") -> None:
 
 def _stop_on_signals() -> tuple[threading.Event, list[int]]:
     """Let the first signal end the program in good order, and the second at once."""
-    stop, signals = threading.Event(), list[int]()
+    stop, signals = StopFlag(), list[int]()
 
     def handle(number: int, frame: FrameType | None) -> None:
         if signals:
@@ -220,46 +221,3 @@ def _stop_on_signals() -> tuple[threading.Event, list[int]]:
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
     return stop, signals
-
-
-class NoView:
-    """Shows nothing; the log says it all."""
-
-    def on_event(self, event: Event) -> None:
-        """Take an event."""
-
-    def on_step(self, prediction: Prediction, decisions: Sequence[Decision]) -> None:
-        """Take a window's scores and decisions."""
-
-    def run(
-        self,
-        pipeline_stats: Callable[[], PipelineStats],
-        action_stats: Callable[[], Mapping[str, "ActionStats"]],
-        stop: threading.Event,
-        done: threading.Event,
-    ) -> None:
-        """Wait until one of the two is set."""
-        while not (stop.wait(LOOK_EVERY_S) or done.is_set()):
-            self.close()
-
-    def close(self) -> None:
-        """Show what there is."""
-
-
-class JsonLines(NoView):
-    """One event a line on standard output. A reader that is slow holds up nobody but itself."""
-
-    def __init__(self) -> None:
-        self._waiting: SimpleQueue[Event] = SimpleQueue()
-
-    def on_event(self, event: Event) -> None:
-        """Take an event."""
-        self._waiting.put(event)
-
-    def close(self) -> None:
-        """Print what there is."""
-        try:
-            while True:
-                print(event_json(self._waiting.get_nowait()), flush=True)
-        except Empty:
-            pass

@@ -2,17 +2,10 @@
 
 import struct
 
-import numpy as np
-from numpy.typing import NDArray
-
+from listener.levels import to_int16
 from listener.types import Samples
 
 PCM, MONO, BYTES_PER_SAMPLE = 1, 1, 2
-
-
-def to_int16(samples: Samples) -> NDArray[np.int16]:
-    """Quantise samples in [-1, 1] to 16 bits; the exact inverse of dividing 16-bit samples by 32768."""
-    return np.asarray(np.clip(np.rint(samples * 32768.0), -32768, 32767), "<i2")
 
 
 def wav_bytes(samples: Samples, sample_rate: int) -> bytes:
@@ -30,7 +23,7 @@ def wav_bytes(samples: Samples, sample_rate: int) -> bytes:
     bytes
         Header of 44 bytes and the samples.
     """
-    data = to_int16(samples).tobytes()
+    data = to_int16(samples).astype("<i2").tobytes()
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from listener.errors import SourceError
+from listener.levels import decibels
 from listener.ring import Ring
 from listener.sources.base import EndOfSource, Source
 from listener.stages import RateStage
@@ -45,6 +46,7 @@ class Capture:
         self, source: Source, sample_rate: int, doorbell: threading.Event, duration_s: float | None = None
     ) -> None:
         self.source = source
+        source.preferred_rate = sample_rate
         self.ring = Ring(round(RING_S * sample_rate), sample_rate, waits=not source.live)
         self.anchor: StreamAnchor | None = None
         self.opened = threading.Event()
@@ -98,8 +100,8 @@ class Capture:
             state=self._state,
             problem=str(self._problem or ""),
             sample_rate=self._source_rate,
-            level_db=_decibels(rms),
-            peak_db=_decibels(peak),
+            level_db=decibels(rms),
+            peak_db=decibels(peak),
             heard_s=self._heard_s,
             lost_s=self._lost_s,
             overflows=self._overflows,
@@ -178,7 +180,3 @@ class Capture:
             self._state, self._problem = SourceState.LISTENING, None
             log.warning("%s is back", self.source.name)
             return
-
-
-def _decibels(amplitude: float) -> float:
-    return 20 * float(np.log10(amplitude)) if amplitude > 0 else float("-inf")

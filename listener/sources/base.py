@@ -33,6 +33,9 @@ class Source(ABC):
     live: bool = True
     """Sound that is not taken now is lost. A source that is not live is made to wait instead."""
 
+    preferred_rate: int = 16_000
+    """The model's rate, in Hz, set before opening: a source that has a choice gives it."""
+
     has_clock: bool = True
     """Its samples are taken as time goes by, so that its events have a UTC time."""
 

@@ -145,7 +145,10 @@ class FileSource(Source):
             except AudioFileError as error:
                 self._note(error)
                 continue
-            self._rate_hz = self._rate_hz or self._file.rate_hz
+            if not self._rate_hz:
+                # Recordings in a folder differ: the best that all can be brought to is what the model wants.
+                is_one = self.options.path == self._file.path
+                self._rate_hz = self._file.rate_hz if is_one else self.preferred_rate
             self._resampler = StreamResampler(self._file.rate_hz, self._rate_hz)
             self._joint = self._position > 0
             return True

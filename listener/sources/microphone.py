@@ -31,9 +31,6 @@ from listener.sources.portaudio import (
 )
 from listener.types import AudioChunk
 
-PREFERRED_RATE_HZ = 16_000
-"""What nearly every model of sounds wants: a device that delivers it saves the resampling."""
-
 BLOCK_S = 0.032
 """Length of a block in seconds. PortAudio keeps four in the device: 0.1 s to survive a busy machine."""
 
@@ -66,7 +63,7 @@ class MicrophoneOptions(Options):
     """``mix``: the mean of all channels; or one of them, counted from 1."""
 
     sample_rate: Annotated[int, Field(ge=1_000, le=768_000)] | None = None
-    """Rate in Hz that the device is asked for first; none: 16000. If refused, its own is taken."""
+    """Rate in Hz that the device is asked for first; none: the model's. If refused, its own is taken."""
 
 
 class Microphone(Source):
@@ -148,7 +145,7 @@ class Microphone(Source):
 
     def _open_stream(self, backend: Backend, device: DeviceInfo) -> InputStream:
         self._channels = channels_to_open(device, self.options.channel)
-        wanted = self.options.sample_rate or PREFERRED_RATE_HZ
+        wanted = self.options.sample_rate or self.preferred_rate
         problem: DeviceError | None = None
         refused: set[int] = set()
         for rate_hz in (*[wanted] * ATTEMPTS, device.default_rate_hz):

@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from listener.errors import SourceError
@@ -61,7 +62,8 @@ def parse_source(text: str) -> SourceSpec:
         )
     if not text.strip():
         raise SourceError("--source is empty: give mic, mic:NAME, demo, - or a path")
-    return SourceSpec("file", text, {"path": text})
+    # As `listener analyze` names it: the same sound has the same events, down to the name.
+    return SourceSpec("file", str(Path(text)), {"path": text})
 
 
 def parse_sources(

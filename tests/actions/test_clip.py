@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from listener.actions.base import ActionContext, Recording
-from listener.actions.clip import ClipAction, ClipOptions, int16_samples, safe_name
+from listener.actions.clip import ClipAction, ClipOptions, safe_name
 from listener.actions.command import CommandAction, CommandOptions
 from listener.actions.lane import ActionStats
 from listener.actions.runner import ActionRunner
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError
+from listener.levels import to_int16
 from listener.types import Event
 from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeTap, settings
 
@@ -111,12 +112,12 @@ def test_an_event_at_the_very_beginning(tmp_path: Path) -> None:
 
 def test_every_16_bit_value_comes_back() -> None:
     every = np.arange(-32_768, 32_768).astype(np.int16)
-    np.testing.assert_array_equal(int16_samples(as_float(every)), every)
+    np.testing.assert_array_equal(to_int16(as_float(every)), every)
 
 
 def test_what_is_past_full_scale_is_clipped() -> None:
     np.testing.assert_array_equal(
-        int16_samples(np.array([-2.0, -1.0, 1.0, 2.0], np.float32)), [-32_768, -32_768, 32_767, 32_767]
+        to_int16(np.array([-2.0, -1.0, 1.0, 2.0], np.float32)), [-32_768, -32_768, 32_767, 32_767]
     )
 
 

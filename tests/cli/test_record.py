@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from listener.cli.record import level_db
+from listener.levels import decibels
 from tests.virtual_microphone import PATIENCE_S, VirtualMicrophone
 
 COMMAND = [sys.executable, "-c", "from listener.cli import main; main()", "record"]
@@ -204,4 +204,4 @@ def test_the_meter_of_a_terminal_shows_silence_as_silence(
 
 @pytest.mark.parametrize(("amplitude", "db"), [(1.0, 0.0), (0.1, -20.0), (0.0, float("-inf"))])
 def test_levels(amplitude: float, db: float) -> None:
-    assert level_db(amplitude) == pytest.approx(db)
+    assert decibels(amplitude) == pytest.approx(db)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from listener.features import to_int16, wav_bytes
+from listener.features import wav_bytes
+from listener.levels import to_int16
 
 INT16 = arrays(np.int16, st.integers(0, 300))
 

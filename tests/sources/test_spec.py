@@ -19,7 +19,7 @@ from listener.sources.spec import SourceSpec, parse_source, parse_sources
         ("-", SourceSpec("stdin", "stdin")),
         ("a/b.wav", SourceSpec("file", "a/b.wav", {"path": "a/b.wav"})),
         ("folder", SourceSpec("file", "folder", {"path": "folder"})),
-        ("./mic", SourceSpec("file", "./mic", {"path": "./mic"})),
+        ("./mic", SourceSpec("file", "mic", {"path": "./mic"})),
         ("micro.wav", SourceSpec("file", "micro.wav", {"path": "micro.wav"})),
     ],
 )

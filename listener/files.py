@@ -1,0 +1,31 @@
+"""Writing files so that nobody ever takes a half-written one for whole."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a file to write to that becomes ``path`` when the block ends, and vanishes when it fails.
+
+    What is no regular file (``/dev/stdout``, a pipe) is written to directly; a link is followed.
+
+    Raises
+    ------
+    OSError
+        The folder is not there, or cannot be written to.
+    """
+    target = path.resolve()
+    if target.is_dir() or not target.name:
+        raise IsADirectoryError(None, "is a folder", str(path))
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    half_written = target.with_name(f".{target.name[:200]}.{os.getpid()}")
+    try:
+        yield half_written
+        half_written.replace(target)
+    finally:
+        half_written.unlink(missing_ok=True)
