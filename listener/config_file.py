@@ -234,10 +234,11 @@ def _one_line(error: BaseException) -> str:
 def _place(path: Path | None, lines: Mapping[Location, int], location: Location) -> str:
     if path is None:
         return ""
-    for length in range(len(location), 0, -1):
-        if location[:length] in lines:
-            return f"{path}:{lines[location[:length]]}: "
-    # Else it does not stand in the file: it is a default, or from the command line.
+    above = [location[:length] for length in range(len(location), 0, -1)] or [location]
+    line = next((lines[place] for place in above if place in lines), None)
+    if line is not None:
+        return f"{path}:{line}: "
+    # It does not stand in the file: it is a default, or from the command line.
     return "" if location else f"{path}: "
 
 
