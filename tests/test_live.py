@@ -31,7 +31,7 @@ events: {{only: [loud]}}
 actions:
   - {{use: log}}
   - {{use: command, labels: [loud], run: [{tmp_path}/act.sh, "{tmp_path}/acted"]}}
-  - {{use: clip, directory: {tmp_path}/clips, before_s: 1, after_s: 1}}
+  - {{use: clip, directory: {tmp_path}/clips, before_s: 2, after_s: 2}}
 """
     )
     return path
@@ -53,8 +53,7 @@ def test_sound_in_event_out_action_fired(
         assert "Traceback" not in "".join(program.told)
     assert offset["id"] == onset["id"]
     assert onset["started_at"].endswith("Z")
-    # Quiet half seconds lie before and behind; both ends are exact to a hop.
-    assert offset["offset_s"] - onset["onset_s"] == pytest.approx(1.0, abs=1.0)
+    assert offset["offset_s"] - onset["onset_s"] == pytest.approx(1.0, abs=1.0)  # each end exact to a hop
     _assert_acted(tmp_path / "acted", onset)
     _assert_clip_equals(next((tmp_path / "clips").glob("*.flac")), played)
 
@@ -93,10 +92,13 @@ _TARGETS = {"crying_baby": 20, "rooster": 1, "siren": 42}
 
 
 def _burst() -> NDArray[np.int16]:
-    """Half a second of next to nothing, a second of noise, half a second of next to nothing."""
+    """Three seconds of next to nothing, a second of noise, and next to nothing again.
+
+    The first window, of a second, is over before the noise begins: so its onset is exact.
+    """
     rng = np.random.default_rng(1)
-    gain = np.repeat([10, 8_000, 10], [RATE // 2, RATE, RATE // 2])
-    return np.asarray(np.round(rng.uniform(-1, 1, 2 * RATE) * gain), np.int16)
+    gain = np.repeat([10, 8_000, 10], [3 * RATE, RATE, RATE])
+    return np.asarray(np.round(rng.uniform(-1, 1, 5 * RATE) * gain), np.int16)
 
 
 def _assert_acted(path: Path, onset: dict[str, object]) -> None:
