@@ -2,12 +2,12 @@
 
 oneDNN fusion and freezing make a convolutional network about 1.8 times as fast as a plain
 ``torch.jit.load``. Fusion is decided on while the model runs for the first times with a
-given batch size, and the sums are rounded differently before and after, so every batch
-size is run in before it is used.
+given batch size, and the sums are rounded differently before and after, so a batch size
+is run in before it is used. That takes time, and a copy of the weights: a few sizes must do.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -26,6 +26,8 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 RUNS_UNTIL_FUSED = 3
 """The profiling run, the compiling run, and one to see that it stays."""
+FULL_BATCHES_UNTIL_WORTH_IT = 12
+"""To run in a batch size costs what it saves in about a hundred windows."""
 BF16_TOLERANCE = 0.05
 """bfloat16 has 8 significant bits: scores agree with those of float32 to about two digits."""
 
@@ -72,16 +74,19 @@ class TorchScriptClassifier(Classifier):
         torch.set_num_threads(threads)
         self._module = _load(path, self._dtype)
         self._has_channel_axis = False
-        self._batchable = True
-        self._run_in: set[int] = set()
-        self._probe()
+        self._run_in = {1}
+        self._full_batches = 0
+        self._reference = self._reference_window()
+        self._alone = self._probe()
 
     def predict(self, batch: Sequence[Features]) -> NDArray[np.float32]:
         """Score windows: see `Classifier.predict`."""
-        largest = self.max_batch if self._batchable else 1
-        parts = [batch[first : first + largest] for first in range(0, len(batch), largest)]
+        if len(batch) >= self.max_batch:
+            self._full_batches += 1
+            if self._full_batches == FULL_BATCHES_UNTIL_WORTH_IT:
+                self._run_in_batches_of(self.max_batch)
         try:
-            scores = np.concatenate([self._scores(self._stack(part)) for part in parts])
+            scores = np.concatenate([self._scores(self._stack(part)) for part in self._parts(batch)])
         except _FAILURES as error:
             raise ModelError(f"{self._path}: the model failed: {_last_line(error)}") from error
         if not ((scores >= 0) & (scores <= 1)).all():
@@ -89,22 +94,47 @@ class TorchScriptClassifier(Classifier):
         return scores
 
     def warm_up(self, n_sources: int) -> None:
-        """Run in the batch sizes that ``n_sources`` sources can make."""
-        for size in range(1, min(n_sources, self.max_batch) + 1):
-            self.predict([self._reference_window()] * size)
+        """Run in enough batch sizes for ``n_sources`` sources: 2, 4, 8."""
+        size = 2
+        while size <= min(n_sources, self.max_batch):
+            self._run_in_batches_of(size)
+            size *= 2
 
-    def _probe(self) -> None:
-        """Find out the shape that the model wants, and whether it keeps its card's promises."""
-        window = self._reference_window()
+    def _parts(self, batch: Sequence[Features]) -> Iterator[Sequence[Features]]:
+        """Cut a batch into sizes that have been run in, the largest first."""
+        while batch:
+            size = max(size for size in self._run_in if size <= len(batch))
+            yield batch[:size]
+            batch = batch[size:]
+
+    def _run_in_batches_of(self, size: int) -> None:
+        """Use batches of a size from now on, if every window in them gets the scores that it gets alone."""
+        if size in self._run_in:
+            return
+        stacked = self._stack([self._reference] * size)
+        for _ in range(RUNS_UNTIL_FUSED):
+            scores = self._scores(stacked)
+        if (scores == self._alone).all():
+            self._run_in.add(size)
+
+    def _probe(self) -> NDArray[np.float32]:
+        """Find out the shape that the model wants, and whether it keeps its card's promises.
+
+        Returns
+        -------
+        ndarray
+            Its scores for the reference, shape (1, n_classes).
+        """
+        window = self._reference
         problems = []
         for self._has_channel_axis in (False, True):
             try:
-                pair = self._scores(self._stack([window, window]))
+                # Not optimised: fusion would take the shapes of this run for granted, even if it fails.
+                with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+                    pair = self._scores(self._stack([window, window]))
                 break
             except _FAILURES as error:
                 problems.append(_last_line(error))
-                # Fusion takes the shapes of the first run for granted, even if it failed: begin afresh.
-                self._module = _load(self._path, self._dtype)
         else:
             raise ModelError(
                 f"{self._path}: the model does not take what its card promises "
@@ -116,14 +146,15 @@ class TorchScriptClassifier(Classifier):
                 f"{self._path}: the model gives scores of shape {tuple(pair.shape)} for two windows, "
                 f"but its card names {len(self.card.labels)} labels: is this the card of another model?"
             )
-        alone = self._scores(self._stack([window]))
-        self._batchable = np.array_equal(alone, pair[:1])
+        for _ in range(RUNS_UNTIL_FUSED):
+            alone = self._scores(self._stack([window]))
         if not (alone.min() >= 0 and alone.max() <= 1):
             raise ModelError(
                 f"{self._path}: the model gives scores outside of [0, 1]; "
                 "set the card's activation to sigmoid or softmax"
             )
         self._verify(alone[0])
+        return alone
 
     def _verify(self, scores: NDArray[np.float32]) -> None:
         reference = self.card.reference
@@ -161,11 +192,8 @@ class TorchScriptClassifier(Classifier):
         return stacked.to(self._dtype)
 
     def _scores(self, stacked: torch.Tensor) -> NDArray[np.float32]:
-        runs = 1 if len(stacked) in self._run_in else RUNS_UNTIL_FUSED
         with torch.inference_mode():
-            for _ in range(runs):
-                output = self._module(stacked)
-            self._run_in.add(len(stacked))
+            output = self._module(stacked)
             if not isinstance(output, torch.Tensor) or output.ndim == 0:
                 raise RuntimeError(f"it gives a {type(output).__name__}, not a row of scores for each window")
             # Row by row: the last elements of an array are rounded differently from the rest of it.

@@ -67,6 +67,7 @@ def refused(tmp_path: Path, module: nn.Module, card: ModelCard) -> str:
 def assert_same_in_any_batch(classifier: TorchScriptClassifier) -> None:
     batch = windows(classifier.card)
     alone = np.concatenate([classifier.predict([window]) for window in batch])
+    classifier.warm_up(8)
     for size in (*range(1, 9), 16):
         parts = [classifier.predict(batch[first : first + size]) for first in range(0, len(batch), size)]
         np.testing.assert_array_equal(np.concatenate(parts), alone)
