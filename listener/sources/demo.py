@@ -61,7 +61,6 @@ def _hall_alarm(rng: np.random.Generator, sample_rate: int, duration_s: float) -
 # Windows end at 0.096 s and every 0.5 s from there: a sound that begins just then is dated best.
 _PARTS = (
     _Part(SceneEvent("smoke_alarm", 3.1, 9.6), _hall_alarm),
-    _Part(SceneEvent("dog", 13.1, 16.1), synthesis.dog),
     _Part(SceneEvent("glass_breaking", 20.1, 21.3), synthesis.glass_breaking),
     _Part(SceneEvent("crying_baby", 25.6, 30.6), synthesis.crying_baby),
     _Part(SceneEvent("car_horn", 34.1, 36.3), synthesis.car_horn),

@@ -13,7 +13,7 @@ from listener.synthesis.parts import coloured_noise
 from listener.synthesis.rooms import room
 from listener.synthesis.struck import church_bells, clock_tick, glass_breaking
 from listener.synthesis.tones import beep, hum
-from listener.synthesis.voices import crying_baby, dog
+from listener.synthesis.voices import crying_baby
 
 __all__ = [
     "PIEZO_HZ",
@@ -24,7 +24,6 @@ __all__ = [
     "clock_tick",
     "coloured_noise",
     "crying_baby",
-    "dog",
     "glass_breaking",
     "hum",
     "room",

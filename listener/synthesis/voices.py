@@ -1,4 +1,4 @@
-"""Voices of a baby and a dog: a pitch that moves, and the resonances of a throat."""
+"""The voice of a baby: a pitch that moves, and the resonances of a throat."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,6 @@ Formants = Sequence[tuple[float, float, float]]
 """Centre in Hz, width in Hz, strength of each resonance."""
 
 _BABY: Formants = ((1_100, 300, 1.0), (2_900, 500, 0.9), (4_200, 700, 0.5), (6_000, 900, 0.25))
-_DOG: Formants = ((550, 250, 1.0), (1_150, 300, 0.9), (2_300, 500, 0.3), (3_600, 900, 0.1))
 
 
 def crying_baby(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: float = 6.0) -> Samples:
@@ -35,27 +34,6 @@ def _cry(rng: np.random.Generator, sample_rate: int) -> Signal:
         1 + 0.2 * _wander(rng, len(place), 60)
     )
     return level * _voice(rng, pitch_hz, _BABY, 0.3, sample_rate)
-
-
-def dog(rng: np.random.Generator, sample_rate: int = 16_000, duration_s: float = 3.0) -> Samples:
-    """Bark in pairs as a small dog does: short, a little hoarse, falling in pitch. Peak 1."""
-    n_samples = round(duration_s * sample_rate)
-    sound = np.zeros(n_samples)
-    position_s, second = 0.0, False
-    while position_s < duration_s:
-        first = round(position_s * sample_rate)
-        bark = _bark(rng, sample_rate)[: n_samples - first]
-        sound[first : first + len(bark)] += bark
-        position_s += rng.uniform(0.7, 0.9) if second else 0.38
-        second = not second
-    return full_scale(sound)
-
-
-def _bark(rng: np.random.Generator, sample_rate: int) -> Signal:
-    place = np.linspace(0, 1, round(rng.uniform(0.13, 0.17) * sample_rate))
-    hoarse = 1 + 0.05 * _wander(rng, len(place), 90)
-    pitch_hz = rng.uniform(570, 630) * (0.7 + 0.35 * np.sin(np.pi * place**0.6)) * hoarse
-    return np.sin(np.pi * place**0.5) ** 1.3 * _voice(rng, pitch_hz, _DOG, 0.3, sample_rate)
 
 
 def _voice(

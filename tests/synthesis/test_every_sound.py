@@ -14,7 +14,6 @@ SOUNDS: list[Callable[[np.random.Generator, int, float], Samples]] = [
     synthesis.church_bells,
     synthesis.clock_tick,
     synthesis.crying_baby,
-    synthesis.dog,
     synthesis.glass_breaking,
     synthesis.hum,
     synthesis.smoke_alarm,
