@@ -43,7 +43,7 @@ def export(path: Path, network: nn.Module, card: ModelCard, manifest: Manifest) 
     """
     module = _script(network)
     write_attribution(path.with_suffix(".ATTRIBUTION.csv"), manifest)
-    write_bundle(path, module, replace(card, reference=_reference(module, card)))
+    write_bundle(path, module, replace(card, reference=_reference(network, card)))
 
 
 def write_attribution(path: Path, manifest: Manifest) -> None:
@@ -72,10 +72,12 @@ def _script(network: nn.Module) -> torch.jit.ScriptModule:
         return torch.jit.script(plain)  # type: ignore[no-any-return]
 
 
-def _reference(module: torch.jit.ScriptModule, card: ModelCard) -> Reference:
+def _reference(network: nn.Module, card: ModelCard) -> Reference:
+    # The network itself, not its script: where a bundle was loaded before, torch would try to fuse the
+    # script, which has to be frozen for that.
     assert card.features is not None
     signal = reference_signal(REFERENCE_SIGNAL, card.window_samples, card.sample_rate)
     log_mel = LogMel(card.features)(signal)[np.newaxis]
     with torch.inference_mode():
-        scores = torch.sigmoid(module(torch.from_numpy(log_mel)))[0]
+        scores = torch.sigmoid(network(torch.from_numpy(log_mel)))[0]
     return Reference(REFERENCE_SIGNAL, tuple(round(score, 6) for score in scores.tolist()))
