@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.apart import Apart
 from benchmarks.findings import Effort, Finding, Goal, Spread, at_least, at_most, ratio
 from benchmarks.live import HOP_S, listen, load
@@ -59,18 +61,16 @@ def _engine_cost(classifier: Classifier, sound: Samples, effort: Effort) -> Cost
 
 
 def _tutorial_cost(tutorial: Tutorial, effort: Effort) -> Cost:
-    """Label the newest window every half second."""
-    sound = noise(SOUND_S * SAMPLE_RATE)
-    outside_before_s = tutorial.outside_model_s
-    started_s, cpu_before_s = time.monotonic(), time.process_time()
-    for index in range(effort.windows):
-        first = round(index * HOP_S * SAMPLE_RATE) % (len(sound) - WINDOW_SAMPLES)
-        tutorial.label(sound[first : first + WINDOW_SAMPLES])
-        due_s = started_s + (index + 1) * HOP_S / effort.speed
-        time.sleep(max(0.0, due_s - time.monotonic()))
+    """Record on and on, and label the newest window every half second."""
+    newest = np.zeros(WINDOW_SAMPLES, np.int16)
+    in_model_before_s, before_s = tutorial.model_cpu_s, time.process_time()
+    for _ in range(effort.windows):
+        newest = np.concatenate((newest, tutorial.record(HOP_S, effort.speed)))[-WINDOW_SAMPLES:]
+        tutorial.label(newest)
     heard_s = effort.windows * HOP_S
-    total_s = time.process_time() - cpu_before_s
-    return Cost(total_s / heard_s, (tutorial.outside_model_s - outside_before_s) / heard_s)
+    total_s = time.process_time() - before_s
+    model_s = tutorial.model_cpu_s - in_model_before_s
+    return Cost(total_s / heard_s, (total_s - model_s) / heard_s)
 
 
 def _findings(networks: Sequence[str], costs: Mapping[str, list[Cost]]) -> list[Finding]:

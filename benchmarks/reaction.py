@@ -83,12 +83,11 @@ def _engine(classifier: Classifier, effort: Effort) -> Reaction:
 
 
 def _tutorial(tutorial: Tutorial, effort: Effort) -> Reaction:
-    recording = noise(round(RECORD_S * SAMPLE_RATE))
     looks: list[Look] = []
     begun = time.monotonic()
     for _ in range(effort.recordings):
         start_s = time.monotonic() - begun
-        time.sleep(RECORD_S / effort.speed)
+        recording = tutorial.record(RECORD_S, effort.speed)
         end_s = time.monotonic() - begun
         tutorial.label(recording)
         looks.append(Look(*(effort.speed * at_s for at_s in (start_s, end_s, time.monotonic() - begun))))

@@ -21,6 +21,9 @@ RECORD_S = 6.0
 
 N_FFT, HOP_LENGTH, N_MELS, N_FRAMES = 2048, 256, 128, 128
 
+BLOCK_SAMPLES = 1024
+"""What is read from the microphone at once: 64 ms."""
+
 WINDOW_SAMPLES = (N_FRAMES - 1) * HOP_LENGTH
 """The shortest recording of which librosa makes `N_FRAMES` frames: it pads both ends."""
 
@@ -41,23 +44,36 @@ class Tutorial:
     def __init__(self, model: Path, folder: Path) -> None:
         torch.set_num_threads(1)
         self._wav = folder / "recording.wav"
-        self.model = torch.jit.load(model, map_location="cpu").eval()  # type: ignore[no-untyped-call]
-        self.outside_model_s = 0.0
-        """Processor time that everything but the model has taken so far, in seconds."""
+        self._model = torch.jit.load(model, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        self.model_cpu_s = 0.0
+        """Processor time that the model has taken so far, in seconds."""
 
     def run_in(self, recording_samples: int) -> None:
         """Do what happens only with the first recordings of a length."""
         for _ in range(RUNS_UNTIL_COMPILED):
-            self.label(np.zeros(recording_samples, np.float32))
+            self.label(np.zeros(recording_samples, np.int16))
 
-    def label(self, recording: NDArray[np.float32]) -> int:
+    def record(self, duration_s: float, speed: float) -> NDArray[np.int16]:
+        """Read blocks until a recording is complete; a microphone gives one whenever it is full."""
+        blocks: list[bytes] = []
+        n_blocks = round(duration_s * SAMPLE_RATE / BLOCK_SAMPLES)
+        block = np.arange(BLOCK_SAMPLES, dtype=np.int16)
+        begun = time.monotonic()
+        for number in range(n_blocks):
+            due = begun + (number + 1) * BLOCK_SAMPLES / SAMPLE_RATE / speed
+            time.sleep(max(0.0, due - time.monotonic()))
+            blocks.append(block.tobytes())
+        return np.frombuffer(b"".join(blocks), np.int16)
+
+    def label(self, recording: NDArray[np.int16]) -> int:
         """Write the recording, read it again, and give the index of its label."""
-        started = time.process_time()
         soundfile.write(self._wav, recording, SAMPLE_RATE)
         image = self._spectrogram()
-        self.outside_model_s += time.process_time() - started
+        started = time.process_time()
         with torch.no_grad():
-            return int(self.model(image).argmax())
+            label = int(self._model(image).argmax())
+        self.model_cpu_s += time.process_time() - started
+        return label
 
     def _spectrogram(self) -> torch.Tensor:
         samples, rate = librosa.load(self._wav, sr=SAMPLE_RATE)
@@ -72,7 +88,7 @@ class Tutorial:
 def main() -> None:
     """Label one recording: ``python -m benchmarks.tutorial MODEL FOLDER``."""
     model, folder = map(Path, sys.argv[1:])
-    print(Tutorial(model, folder).label(np.zeros(round(RECORD_S * SAMPLE_RATE), np.float32)))
+    print(Tutorial(model, folder).label(np.zeros(round(RECORD_S * SAMPLE_RATE), np.int16)))
 
 
 if __name__ == "__main__":

@@ -77,9 +77,10 @@ class LogMel:
 
     def _transform(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n_frames, n_fft) to (n_frames, n_mels)."""
-        spectrum = np.fft.rfft(frames * self._hann)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        mel = self._bank(power)
+        # Real and imaginary parts in turn: squared in one go.
+        parts = np.fft.rfft(frames * self._hann).view(np.float32)
+        np.square(parts, out=parts)
+        mel = self._bank(parts[:, 0::2] + parts[:, 1::2])
         np.maximum(mel, np.float32(self.parameters.floor), out=mel)
         log_mel = np.log(mel, out=mel)
         return _normalised(log_mel) if self.parameters.normalisation == "frame" else log_mel

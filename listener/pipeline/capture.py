@@ -13,7 +13,7 @@ from listener.levels import decibels
 from listener.ring import Ring
 from listener.sources.base import EndOfSource, Source
 from listener.stages import RateStage
-from listener.types import AudioChunk, SourceState, SourceStats, StreamAnchor
+from listener.types import AudioChunk, Samples, SourceState, SourceStats, StreamAnchor
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Capture:
         self._stopping = threading.Event()
         self._state = SourceState.OPENING
         self._source_rate = 0
-        self._level = (0.0, 0.0)
+        self._newest: Samples = np.zeros(0, np.float32)
         self._heard_s = self._lost_s = 0.0
         self._n_read = 0
         self._expected = 0
@@ -94,14 +94,16 @@ class Capture:
 
     def stats(self) -> SourceStats:
         """How the source is."""
-        rms, peak = self._level
+        # Here, where somebody wants to know, and not with every chunk.
+        loudness = np.abs(self._newest)
+        rms = np.sqrt(np.square(loudness).mean()) if len(loudness) else 0.0
         return SourceStats(
             name=self.source.name,
             state=self._state,
             problem=str(self._problem or ""),
             sample_rate=self._source_rate,
-            level_db=decibels(rms),
-            peak_db=decibels(peak),
+            level_db=decibels(float(rms)),
+            peak_db=decibels(float(loudness.max(initial=0.0))),
             heard_s=self._heard_s,
             lost_s=self._lost_s,
             overflows=self._overflows,
@@ -157,15 +159,14 @@ class Capture:
         # Where recordings are joined, nothing was lost.
         self._overflows += chunk.overflowed and self.source.live
         if len(chunk.samples):
-            rms = float(np.sqrt(np.dot(chunk.samples, chunk.samples) / len(chunk.samples)))
-            self._level = (rms, float(np.abs(chunk.samples).max()))
+            self._newest = chunk.samples
         end_s = self.ring.end_sample / self._sample_rate
         if self.source.has_clock and end_s - self._anchored_at_s >= ANCHOR_LASTS_S:
             self._anchored_at_s = end_s
             self.anchor = StreamAnchor(datetime.now(UTC) - timedelta(seconds=end_s))
 
     def _wait_for_return(self, error: SourceError) -> None:
-        self._state, self._problem, self._level = SourceState.LOST, error, (0.0, 0.0)
+        self._state, self._problem, self._newest = SourceState.LOST, error, np.zeros(0, np.float32)
         log.warning("%s is lost: %s", self.source.name, error)
         retry_s = FIRST_RETRY_S
         while not self._stopping.is_set():
