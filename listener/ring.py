@@ -16,6 +16,10 @@ import numpy as np
 
 from listener.types import AudioChunk, Samples
 
+PARTS = 16
+"""A chunk is written in parts of the ring's length over this, so that a writer that has to wait for room
+for a whole part never waits for a reader that wants just a little more than there is."""
+
 
 class Ring:
     """A ring buffer of mono samples.
@@ -75,7 +79,7 @@ class Ring:
         lost = max(0, chunk.first_sample - self._end)
         if lost or chunk.overflowed:
             self._append(np.zeros(min(lost, self.capacity), np.float32), lost, is_gap=True)
-        step = self.capacity // 2
+        step = max(1, self.capacity // PARTS)
         for first in range(0, len(chunk.samples), step):
             part = chunk.samples[first : first + step]
             self._append(part, len(part))

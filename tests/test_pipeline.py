@@ -67,6 +67,12 @@ def run_to_end(
     return pipeline, recorder
 
 
+def test_a_chunk_longer_than_the_ring() -> None:
+    whole = np.concatenate([step for step in bursts(20) if isinstance(step, np.ndarray)])
+    _, recorder = run_to_end([ScriptedSource("file", [whole], live=False)])
+    assert recorder.ends("file") == [(1.0 + 3 * n, 2.0 + 3 * n) for n in range(20)]
+
+
 def test_events_of_a_file() -> None:
     pipeline, recorder = run_to_end([ScriptedSource("file", bursts(2), live=False)])
     pipeline.raise_failure()
