@@ -22,7 +22,7 @@ def test_listening_loads_no_training_tool(tmp_path: Path) -> None:
         "run", "--source", "demo", "--speed", "max", "--duration", "3", "--json", cwd=tmp_path
     )
     assert "torch" in loaded
-    assert not loaded & {"librosa", "numba", "matplotlib", "listener.training"}
+    assert not loaded & {"librosa", "numba", "scipy", "matplotlib", "listener.training"}
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
