@@ -6,9 +6,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
-# As the program sets it; both sides run with one thread. Read when torch is imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
+from listener.cli import TORCH_SETTINGS
+
+# Before torch is imported: one thread for both sides, and for the engine what the program sets.
+os.environ |= {"OMP_NUM_THREADS": "1", **TORCH_SETTINGS}
 
 import torch
 

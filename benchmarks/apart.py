@@ -4,10 +4,14 @@ Fused operators, above all, are a setting of the process, and the tutorial does 
 """
 
 import multiprocessing
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, TypeVarTuple
+
+from listener.cli import TORCH_SETTINGS
 
 Resident = TypeVar("Resident")
 Result = TypeVar("Result")
@@ -31,7 +35,8 @@ class Apart(Generic[Resident]):
         context = multiprocessing.get_context("spawn")
         self._connection, other_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(other_end, make, arguments), daemon=True)
-        self._process.start()
+        with without_settings():
+            self._process.start()
         other_end.close()
 
     def run(self, function: Callable[[Resident, *Arguments], Result], *arguments: *Arguments) -> Result:
@@ -57,6 +62,16 @@ class Apart(Generic[Resident]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def without_settings() -> Iterator[None]:
+    """Start processes that do not get what the program sets for itself."""
+    before = {name: os.environ.pop(name) for name in TORCH_SETTINGS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 def _serve(connection: Connection, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -1,5 +1,6 @@
 """The engine as it runs: its own pipeline and threads, fed at the pace of a microphone."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,17 +36,15 @@ class PacedSource(Source):
     sample_rate
         Hz.
     speed
-        Seconds of sound in a second.
+        Seconds of sound in a second. Where that is infinite, nothing may be skipped: it waits.
     """
-
-    live = True
-    has_clock = True
 
     def __init__(self, sound: Samples, sample_rate: int, speed: float) -> None:
         super().__init__("paced", Options())
         self._sound = sound[: len(sound) // CHUNK_SAMPLES * CHUNK_SAMPLES]
         self._sample_rate = sample_rate
         self._speed = speed
+        self.live = math.isfinite(speed)
         self._position = 0
         self._pacer = Pacer(sample_rate, speed)
         self.opened_at = 0.0

@@ -42,6 +42,7 @@ def measure(effort: Effort, folder: Path, shipped: Path) -> list[Finding]:
     for name in effort.networks:
         path = write_network(name, folder, effort.width)
         classifier = load(path)
+        classifier.warm_up(max(BATCHES))
         with Apart(Plain, path) as plain:
             variants: dict[str, Callable[[], float]] = {"bound": partial(_convolution_s, effort)}
             for size in BATCHES:

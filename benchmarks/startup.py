@@ -10,6 +10,7 @@ from pathlib import Path
 
 import soundfile
 
+from benchmarks.apart import without_settings
 from benchmarks.findings import Effort, Finding, Spread, at_most, ratio
 from benchmarks.networks import noise, write_network
 from benchmarks.timing import interleaved
@@ -56,9 +57,10 @@ def _engine(model: Path, recording: Path, folder: Path) -> list[str]:
 
 
 def _usage(command: list[str]) -> Usage:
-    told = subprocess.run(
-        [sys.executable, "-m", "benchmarks.rusage", *command], check=True, capture_output=True, text=True
-    )
+    with without_settings():
+        told = subprocess.run(
+            [sys.executable, "-m", "benchmarks.rusage", *command], check=True, capture_output=True, text=True
+        )
     return Usage(**json.loads(told.stdout))
 
 
