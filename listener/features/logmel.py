@@ -63,17 +63,15 @@ class LogMel:
         """
         if samples.ndim == 2:
             return np.stack([self(sound) for sound in samples])
-        n_frames = self.n_frames(len(samples))
-        rows = np.empty((n_frames, self.parameters.n_mels), np.float32)
-        for first in range(0, n_frames, FRAMES_AT_ONCE):
-            last = min(first + FRAMES_AT_ONCE, n_frames)
-            rows[first:last] = self._transform(self._cut(samples, first, last))
+        parameters = self.parameters
+        n_frames, n_fft, hop_length = self.n_frames(len(samples)), parameters.n_fft, parameters.hop_length
+        rows = np.empty((n_frames, parameters.n_mels), np.float32)
+        if n_frames:
+            frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop_length]
+            for first in range(0, n_frames, FRAMES_AT_ONCE):
+                block = slice(first, first + FRAMES_AT_ONCE)
+                rows[block] = self._transform(frames[block])
         return np.ascontiguousarray(rows.T)
-
-    def _cut(self, samples: Samples, first: int, last: int) -> NDArray[np.float32]:
-        n_fft, hop_length = self.parameters.n_fft, self.parameters.hop_length
-        part = samples[first * hop_length : (last - 1) * hop_length + n_fft]
-        return np.lib.stride_tricks.sliding_window_view(part, n_fft)[::hop_length]
 
     def _transform(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n_frames, n_fft) to (n_frames, n_mels)."""
