@@ -46,9 +46,15 @@ def find_model(settings: ModelSettings, file: ConfigFile) -> Path:
 
 
 def idle_settings(file: ConfigFile) -> Iterator[str]:
-    """Name the settings that are understood and do nothing in this version."""
+    """Name the settings that are understood and do nothing."""
     if file.config.store.url is not None:
         yield file.problem(("store", "url"), "this version keeps no events; use a log or command action")
+    names = [source.name or source.use for source in file.config.sources]
+    for index, action in enumerate(file.config.actions):
+        for n, pattern in enumerate(action.sources):
+            if not any(fnmatchcase(name, pattern) for name in names):
+                place = ("actions", index, "sources", n)
+                yield file.problem(place, f"no source is called '{pattern}': there are {', '.join(names)}")
 
 
 def build_classifier(file: ConfigFile) -> Classifier:
@@ -107,18 +113,18 @@ def build_rules(file: ConfigFile, card: ModelCard) -> list[LabelRule | None]:
         _unknown_label(file, card, place, label) for place, label in named if label not in card.labels
     ]
     rules: list[LabelRule | None] = []
+    inverted: dict[Location, str] = {}
     for label in card.labels:
         rule = _rule(events.default, events.labels.get(label), card.thresholds.get(label, UNTUNED))
         if rule.threshold_off > rule.threshold_on:
             place: Location = ("events", "labels", label) if label in events.labels else ("events", "default")
-            problems.append(
-                file.problem(
-                    place,
-                    f"threshold_off ({rule.threshold_off:g}) of '{label}' is above "
-                    f"its threshold_on ({rule.threshold_on:g})",
-                )
+            message = (
+                f"threshold_off ({rule.threshold_off:g}) of '{label}' is above "
+                f"its threshold_on ({rule.threshold_on:g})"
             )
+            inverted.setdefault(place, message)  # what is wrong for all labels is told once
         rules.append(rule if not events.only or label in events.only else None)
+    problems += [file.problem(place, message) for place, message in inverted.items()]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     return rules

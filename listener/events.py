@@ -166,7 +166,7 @@ class _LabelTracker:
             reason = self._sounding(smoothed, prediction)
         event = self._event
         if reason is Reason.OFFSET:
-            event = self._end(smoothed, prediction.start_s)
+            event = self._end(prediction.start_s)
         decision = Decision(
             self._source,
             self._label,
@@ -187,7 +187,7 @@ class _LabelTracker:
     def finish(self, end_s: float) -> Event | None:
         if self._event is None:
             return None
-        return self._end(sum(self._recent) / len(self._recent), end_s)
+        return self._end(end_s)
 
     def _waiting(
         self,
@@ -241,11 +241,11 @@ class _LabelTracker:
             return Reason.RELEASING
         return Reason.OFFSET
 
-    def _end(self, smoothed: float, end_s: float) -> Event:
+    def _end(self, end_s: float) -> Event:
         assert self._event is not None
         faded_at_s = end_s if self._faded_at_s is None else self._faded_at_s
         offset_s = max(faded_at_s, self._earliest_offset_s)
-        ended = replace(self._event, phase=Phase.OFFSET, offset_s=offset_s, score=smoothed)
+        ended = replace(self._event, phase=Phase.OFFSET, offset_s=offset_s)
         self._event = None
         self._quiet_until_s = offset_s + self._rule.cooldown_s
         return ended

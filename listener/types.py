@@ -206,7 +206,7 @@ class Event:
     """Stream time of its end; None while it lasts."""
 
     score: float
-    """Smoothed score of the window that announced this phase, in [0, 1]."""
+    """Smoothed score of the window that announced the event, in [0, 1]."""
 
     peak_score: float
     """Highest smoothed score so far, in [0, 1]."""

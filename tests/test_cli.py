@@ -88,6 +88,23 @@ def test_formats(config: Path, recording: Path, tmp_path: Path) -> None:
     assert (float(onset) < float(offset), label) == (True, "loud")
 
 
+def test_a_folder_with_a_bad_file_gives_the_good_ones(config: Path, recording: Path) -> None:
+    (recording.parent / "bad.wav").write_text("no sound")
+    done = run("predict", "-c", config, recording.parent, "--json")
+    assert done.returncode == 1
+    assert [told["path"] for told in events(done.stdout)] == [str(recording)]
+    assert "bad.wav" in done.stderr
+
+
+def test_a_truncated_recording_tells_what_is_in_it(config: Path, recording: Path) -> None:
+    whole = recording.read_bytes()
+    recording.write_bytes(whole[: len(whole) // 2 + 1])
+    done = run("analyze", "-c", config, recording, "--format", "jsonl")
+    assert done.returncode == 1
+    assert "truncated" in done.stderr
+    assert [event["label"] for event in events(done.stdout)] == ["loud"]
+
+
 def test_predict_is_not_lowered_by_silence(config: Path, recording: Path, tmp_path: Path) -> None:
     samples, _ = soundfile.read(recording)
     padded = tmp_path / "padded.wav"
@@ -119,6 +136,8 @@ def test_duration_ends_it(config: Path) -> None:
         (("nonsense",), 2, "No such command"),
         (("run", "--speed", "-1", "--source", "demo"), 2, "--speed"),
         (("predict",), 2, "Missing argument"),
+        (("run", "--source", "demo", "--duration", "inf"), 2, "--duration"),
+        (("run", "--source", "demo", "--device", "USB"), 2, "--device"),
         (("predict", "missing.wav"), 1, "missing.wav"),
         (("run", "-c", "missing.yaml"), 1, "missing.yaml"),
         (("models", "show", "missing.pt"), 1, "missing.pt"),

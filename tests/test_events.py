@@ -97,7 +97,6 @@ def test_both_ends_of_an_event() -> None:
         onset,
         phase=Phase.OFFSET,
         offset_s=3.0,
-        score=0.125,
         peak_score=0.875,
     )
 

@@ -309,6 +309,16 @@ def test_a_slow_model_skips_windows_of_live_sound_and_says_so() -> None:
     assert len(flags) + pipeline.stats().sources[0].skipped == 97  # (25 - 1) / 0.25 + 1
 
 
+def test_duration_ends_a_microphone_that_gives_nothing() -> None:
+    pipeline = Pipeline(
+        [ScriptedSource("mic", [threading.Event()])], ScriptedClassifier(), [RULE], 0.25, duration_s=0.1
+    )
+    pipeline.start()
+    assert pipeline.done.wait(PATIENCE_S)
+    pipeline.stop()
+    assert pipeline.stats().sources[0].heard_s == 0.0
+
+
 @pytest.mark.parametrize(("duration_s", "chunk_s"), [(1.23, 0.05), (5.0, 0.1), (4.0, 0.032)])
 def test_duration_cuts_to_the_sample(duration_s: float, chunk_s: float) -> None:
     source = ScriptedSource("file", [*sound(6.0, False, chunk_s), threading.Event()], live=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.cli.common import config_option, load_config, table
+from listener.cli.common import config_option, load_config, table, tell_decisions
 from listener.errors import AudioFileError, ListenerError
 from listener.event_format import event_dict, event_json
 from listener.files import whole_file
@@ -44,6 +44,7 @@ def analyze(paths: tuple[Path, ...], config_path: Path | None, form: str, out: P
         found, problem = _events_in(path, classifier, rules, file.config.windows.hop_s)
         events.extend(found)
         problems.extend([str(problem)] if problem else [])
+    events.sort(key=lambda event: (event.onset_s, event.source, event.label))
     _write(FORMATS[form](events), out)
     if problems:
         raise AudioFileError("\n".join(problems))
@@ -60,11 +61,12 @@ def _events_in(
     ended: list[Event] = []
     problem = None
     try:
-        for events, _ in offline.analyze(source, classifier, rules, hop_s):
+        for events, decisions in offline.analyze(source, classifier, rules, hop_s):
+            tell_decisions(decisions)
             ended.extend(event for event in events if event.phase is Phase.OFFSET)
     except AudioFileError as error:
         problem = error
-    return sorted(ended, key=lambda event: (event.onset_s, event.label)), problem
+    return ended, problem
 
 
 def _as_table(events: Sequence[Event]) -> str:

@@ -1,5 +1,7 @@
 """What several commands need."""
 
+import logging
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,8 +11,13 @@ import click
 
 from listener.config import Config
 from listener.config_file import ConfigFile, read_config
+from listener.types import Decision, Reason
 
 CONFIG_NAME = "config.yaml"
+WORTH_TELLING = 0.1
+"""Score from which ``-v`` tells a decision that changed nothing."""
+
+log = logging.getLogger(__name__)
 
 
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,3 +66,28 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         for row in (headings, *rows)
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse ``inf`` and ``nan``."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"'{value}' is no number of seconds")
+    return value
+
+
+def tell_decisions(decisions: Sequence[Decision]) -> None:
+    """Say under ``-v`` what was made of a window, and why."""
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    for decision in decisions:
+        if decision.reason is Reason.QUIET and decision.smoothed_score < WORTH_TELLING:
+            continue
+        log.debug(
+            "%s %.2f s: %s %.3f (threshold %.2f): %s",
+            decision.source,
+            decision.end_s,
+            decision.label,
+            decision.smoothed_score,
+            decision.threshold,
+            decision.reason,
+        )

@@ -15,15 +15,17 @@ from listener.errors import AudioFileError
 @click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="Labels to show.")
 @click.option("--json", "as_json", is_flag=True, help="One object for each file, with every label.")
 def predict(files: tuple[Path, ...], config_path: Path | None, top: int, as_json: bool) -> None:
-    """Give the class scores of whole recordings."""
+    """Give the class scores of whole recordings. A folder stands for all recordings below it."""
     from listener.assembly import build_classifier
     from listener.offline import predict_whole
+    from listener.sources.audiofile import find_recordings
     from listener.sources.file import FileOptions, FileSource
 
     classifier = build_classifier(load_config(config_path))
     card = classifier.card
     problems = []
-    for path in files:
+    recordings = [found for path in files for found in (find_recordings(path) if path.is_dir() else [path])]
+    for path in recordings:
         source = FileSource(str(path), FileOptions(path=path, speed="max"))
         try:
             scores, duration_s = predict_whole(source, classifier)

@@ -13,12 +13,12 @@ import click
 
 from listener import __version__
 from listener.cli import EXIT_INTERRUPTED
-from listener.cli.common import config_option, load_config, with_settings
+from listener.cli.common import config_option, finite, load_config, tell_decisions, with_settings
 from listener.cli.views import JsonLines, NoView, StopFlag, View
 from listener.config import ActionSettings, SourceSettings
 from listener.config_file import ConfigFile
 from listener.errors import DeviceError
-from listener.types import Decision, ModelCard, Prediction, Reason
+from listener.types import Decision, ModelCard, Prediction
 
 if TYPE_CHECKING:
     from listener.classifiers.base import Classifier
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WORTH_TELLING = 0.1
-"""Score from which ``-v`` tells a decision that changed nothing."""
 SIGNALS_FOR_AT_ONCE = 2
 
 
@@ -40,7 +38,11 @@ SIGNALS_FOR_AT_ONCE = 2
 @click.option("--device", help="Microphone: a name, part of it, a pattern or an index.")
 @click.option("--speed", metavar="X|max", help="How fast recordings and the demo go; 1 is real time.")
 @click.option(
-    "--duration", "duration_s", type=click.FloatRange(min=0, min_open=True), help="Seconds of sound."
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
+    help="Seconds of sound.",
 )
 @click.option("--rate", type=click.IntRange(min=1), help="Of raw PCM on standard input, in Hz.")
 @click.option("--channels", type=click.IntRange(min=1), help="Of raw PCM on standard input.")
@@ -63,6 +65,8 @@ def run(
     given = {key: value for key, value in pcm.items() if value is not None}
     if given and "-" not in sources:
         raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} goes with --source -")
+    if device is not None and sources and "mic" not in sources:
+        raise click.UsageError("--device goes with --source mic")
     how_fast = None if speed is None else _speed(speed)
     file = load_config(config_path)
     if sources or device is not None:
@@ -141,8 +145,7 @@ def _pipeline(file: ConfigFile, classifier: "Classifier", view: View, duration_s
 
     def on_step(prediction: Prediction, decisions: list[Decision]) -> None:
         view.on_step(prediction, decisions)
-        if log.isEnabledFor(logging.DEBUG):
-            _tell(decisions)
+        tell_decisions(decisions)
 
     return Pipeline(
         build_sources(file),
@@ -162,6 +165,8 @@ def _listen(pipeline: "Pipeline", view: View, stop: threading.Event, signals: Se
     try:
         view.run(pipeline.stats, pipeline.action_stats, stop, pipeline.done)
     finally:
+        if signals:
+            log.info("stopping: actions have %.0f s to end; again, and it is over at once", ACTIONS_STOP_S)
         if len(signals) < SIGNALS_FOR_AT_ONCE:
             pipeline.stop(ACTIONS_FINISH_S if pipeline.done.is_set() and not signals else ACTIONS_STOP_S)
             view.close()
@@ -170,21 +175,6 @@ def _listen(pipeline: "Pipeline", view: View, stop: threading.Event, signals: Se
         log.info("%s: heard %.1f s, lost %.1f s", source.name, source.heard_s, source.lost_s)
     log.info("%d windows, %d events", stats.windows, stats.events)
     pipeline.raise_failure()
-
-
-def _tell(decisions: Sequence[Decision]) -> None:
-    for decision in decisions:
-        if decision.reason is Reason.QUIET and decision.smoothed_score < WORTH_TELLING:
-            continue
-        log.debug(
-            "%s %.2f s: %s %.3f (threshold %.2f): %s",
-            decision.source,
-            decision.end_s,
-            decision.label,
-            decision.smoothed_score,
-            decision.threshold,
-            decision.reason,
-        )
 
 
 def _view(card: ModelCard, hop_s: float, as_json: bool, no_console: bool) -> View:

@@ -21,6 +21,8 @@ READ_TIMEOUT_S = 0.25
 RING_S = 30.0
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
+LATE_S = 1.0
+"""A microphone takes a moment to begin: with `duration_s`, it is waited for this much longer."""
 ANCHOR_LASTS_S = 60.0
 """A sound card's clock is up to 100 ppm wrong: after this long, event times would be 6 ms off."""
 
@@ -62,7 +64,9 @@ class Capture:
         self._state = SourceState.OPENING
         self._source_rate = 0
         self._newest: Samples = np.zeros(0, np.float32)
+        self._retry_s = FIRST_RETRY_S
         self._heard_s = self._lost_s = 0.0
+        self._began_at = 0.0
         self._n_read = 0
         self._expected = 0
         self._overflows = 0
@@ -112,7 +116,7 @@ class Capture:
 
     def _listen(self) -> None:
         stage = RateStage(self._source_rate, self._sample_rate)
-        heard_at = time.monotonic()
+        heard_at = self._began_at = time.monotonic()
         while not self._stopping.is_set():
             try:
                 chunk = self._read()
@@ -125,6 +129,7 @@ class Capture:
                     raise
                 self._wait_for_return(error)
                 missing_s = time.monotonic() - heard_at
+                heard_at += missing_s
                 self._lost_s += missing_s
                 self._expected = 0
                 stage.lose(missing_s, self._source_rate)
@@ -142,12 +147,14 @@ class Capture:
             return self.source.read(READ_TIMEOUT_S)
         # Counted in samples: a sum of seconds would never quite get there.
         left = round(self._duration_s * self._source_rate) - self._n_read
-        if left <= 0:
+        if left <= 0 or self._is_late():
             raise EndOfSource
         chunk = self.source.read(READ_TIMEOUT_S)
         return None if chunk is None else replace(chunk, samples=chunk.samples[:left])
 
     def _take(self, chunk: AudioChunk, stage: RateStage) -> None:
+        if self._state is SourceState.LOST:
+            self._is_back()
         for part in stage.push(chunk):
             self.ring.write(part)
         if self.ring.end_sample >= self.wake_at_sample:
@@ -166,18 +173,28 @@ class Capture:
             self.anchor = StreamAnchor(datetime.now(UTC) - timedelta(seconds=end_s))
 
     def _wait_for_return(self, error: SourceError) -> None:
+        """Open the source again and again; that it is back is said when it gives sound."""
+        if self._state is not SourceState.LOST:
+            log.warning("%s is lost: %s", self.source.name, error)
         self._state, self._problem, self._newest = SourceState.LOST, error, np.zeros(0, np.float32)
-        log.warning("%s is lost: %s", self.source.name, error)
-        retry_s = FIRST_RETRY_S
-        while not self._stopping.is_set():
+        while not (self._stopping.is_set() or self._is_late()):
             self.source.close()
+            self._stopping.wait(self._retry_s)
+            self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
             try:
                 self._source_rate = self.source.open()
             except SourceError as still:
                 self._problem = still
-                self._stopping.wait(retry_s)
-                retry_s = min(2 * retry_s, LAST_RETRY_S)
                 continue
-            self._state, self._problem = SourceState.LISTENING, None
-            log.warning("%s is back", self.source.name)
             return
+
+    def _is_late(self) -> bool:
+        """Whether a live source, which may give nothing, has had the time for all that is wanted of it."""
+        if self._duration_s is None or not self.source.live:
+            return False
+        return time.monotonic() > self._began_at + self._duration_s + LATE_S
+
+    def _is_back(self) -> None:
+        self._state, self._problem = SourceState.LISTENING, None
+        self._retry_s = FIRST_RETRY_S
+        log.warning("%s is back", self.source.name)
