@@ -35,10 +35,10 @@ class FileOptions(Options):
 class FileSource(Source):
     """Recordings, at any speed.
 
-    The first recording's rate is that of the stream; later ones are brought to it. A
-    chunk that begins another recording is marked as an overflow is: nobody shall look for
-    an event across the joint. A recording that is broken does not keep the others from
-    being heard; it is reported at the end.
+    A single recording is given at its own rate, those of a folder are all brought to the
+    model's. A chunk that begins another recording is marked as an overflow is: what is
+    found across the joint says ``after_gap``. A recording that is broken does not keep the
+    others from being heard; it is reported at the end.
     """
 
     Options = FileOptions
