@@ -16,11 +16,9 @@ from listener.config import Options
 from listener.events import LabelRule
 from listener.pipeline import Pipeline
 from listener.sources.base import Source
+from listener.sources.microphone import BLOCK_S
 from listener.sources.pacing import Pacer
 from listener.types import AudioChunk, Decision, Features, PipelineStats, Prediction, Samples
-
-CHUNK_SAMPLES = 512
-"""A microphone's block of 32 ms."""
 
 HOP_S = 0.5
 TIMEOUT_S = 300.0
@@ -41,7 +39,8 @@ class PacedSource(Source):
 
     def __init__(self, sound: Samples, sample_rate: int, speed: float) -> None:
         super().__init__("paced", Options())
-        self._sound = sound[: len(sound) // CHUNK_SAMPLES * CHUNK_SAMPLES]
+        self._block_samples = round(BLOCK_S * sample_rate)
+        self._sound = sound[: len(sound) // self._block_samples * self._block_samples]
         self._sample_rate = sample_rate
         self._speed = speed
         self.live = math.isfinite(speed)
@@ -59,10 +58,11 @@ class PacedSource(Source):
 
     def read(self, timeout_s: float) -> AudioChunk | None:
         """Give the next block when its last sample has been heard."""
-        if not self._pacer.wait(self._position + CHUNK_SAMPLES, timeout_s):
+        if not self._pacer.wait(self._position + self._block_samples, timeout_s):
             return None
         first = self._position % len(self._sound)
-        chunk = AudioChunk(self._sound[first : first + CHUNK_SAMPLES], self._position, self._sample_rate)
+        block = self._sound[first : first + self._block_samples]
+        chunk = AudioChunk(block, self._position, self._sample_rate)
         self._position = chunk.end_sample
         return chunk
 

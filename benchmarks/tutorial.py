@@ -5,6 +5,7 @@ While it reads and labels, it hears nothing.
 
 import sys
 import time
+from itertools import cycle
 from pathlib import Path
 
 import librosa
@@ -23,6 +24,9 @@ N_FFT, HOP_LENGTH, N_MELS, N_FRAMES = 2048, 256, 128, 128
 
 BLOCK_SAMPLES = 1024
 """What is read from the microphone at once: 64 ms."""
+
+HEARD_BLOCKS = 100
+"""After so many blocks the microphone hears the same again."""
 
 WINDOW_SAMPLES = (N_FRAMES - 1) * HOP_LENGTH
 """The shortest recording of which librosa makes `N_FRAMES` frames: it pads both ends."""
@@ -45,6 +49,8 @@ class Tutorial:
         torch.set_num_threads(1)
         self._wav = folder / "recording.wav"
         self._model = torch.jit.load(model, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        sound = (3_000 * np.random.default_rng(0).standard_normal(HEARD_BLOCKS * BLOCK_SAMPLES)).astype("<i2")
+        self._microphone = cycle([block.tobytes() for block in np.split(sound, HEARD_BLOCKS)])
         self.model_cpu_s = 0.0
         """Processor time that the model has taken so far, in seconds."""
 
@@ -57,12 +63,11 @@ class Tutorial:
         """Read blocks until a recording is complete; a microphone gives one whenever it is full."""
         blocks: list[bytes] = []
         n_blocks = round(duration_s * SAMPLE_RATE / BLOCK_SAMPLES)
-        block = np.arange(BLOCK_SAMPLES, dtype=np.int16)
         begun = time.monotonic()
         for number in range(n_blocks):
             due = begun + (number + 1) * BLOCK_SAMPLES / SAMPLE_RATE / speed
             time.sleep(max(0.0, due - time.monotonic()))
-            blocks.append(block.tobytes())
+            blocks.append(next(self._microphone))
         return np.frombuffer(b"".join(blocks), np.int16)
 
     def label(self, recording: NDArray[np.int16]) -> int:
