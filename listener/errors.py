@@ -10,8 +10,7 @@
     ├── ModelError           a bundle is missing, broken, foreign or untrue to its card
     ├── ActionError          an action cannot be set up or has failed
     ├── PluginError          an extension cannot be found, imported or used
-    ├── DatasetError         clips or manifests that cannot be trained on
-    └── MissingExtraError    an optional dependency is absent; names its install line
+    └── DatasetError         clips or manifests that cannot be trained on
 
 The message is one line, names the setting or the file and says what to do. The
 command line prints it after ``listener: `` and exits with 1; a traceback is for
@@ -63,18 +62,3 @@ class PluginError(ListenerError):
 
 class DatasetError(ListenerError):
     """Clips or a manifest cannot be trained on."""
-
-
-class MissingExtraError(ListenerError):
-    """An optional dependency is not installed.
-
-    Parameters
-    ----------
-    package
-        Name of the package that is missing.
-    extra
-        The extra of this project that brings it.
-    """
-
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed: pip install 'listener[{extra}]'")
