@@ -13,7 +13,7 @@ class Effort:
     rounds: int = 5
     """Rounds in which every variant runs once; each round gives one ratio."""
 
-    repeats: int = 40
+    repeats: int = 16
     """Runs of a short piece of work within a round."""
 
     windows: int = 16
