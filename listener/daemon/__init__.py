@@ -1,0 +1,1 @@
+"""What makes the pipeline a daemon that lives for months: systemd, supervision, status, reload."""
