@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener import __version__
+from listener import __version__, logs
 from listener.cli import EXIT_INTERRUPTED
 from listener.cli.common import config_option, finite, load_config, tell_decisions, with_settings
 from listener.cli.views import JsonLines, NoView, StopFlag, View
@@ -192,10 +192,7 @@ def _view(card: ModelCard, hop_s: float, as_json: bool, no_console: bool) -> Vie
 
 def _log_above(view: "LiveConsole") -> None:
     """Let log lines scroll by above the picture."""
-    root = logging.getLogger()
-    handler = view.log_handler()
-    handler.setFormatter(root.handlers[0].formatter)
-    root.handlers = [handler]
+    logs.send_to(view.log_handler())
 
 
 def _stop_on_signals() -> tuple[threading.Event, list[int]]:
