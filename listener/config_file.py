@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from listener.config import Config
 from listener.errors import ConfigError
+from listener.logs import hide
 
 Location = tuple[str | int, ...]
 """Where a setting stands: ``("actions", 1, "labels")``."""
@@ -44,7 +45,7 @@ class ConfigFile:
     """Line of each setting, from 1."""
 
     secrets: frozenset[str] = frozenset()
-    """Values that came from the environment or from files of their own; no message shows them."""
+    """Values that came from the environment or from files of their own; no message and no log shows them."""
 
     def problem(self, location: Location, message: str) -> str:
         """Form the line that tells a user what is wrong with a setting."""
@@ -70,11 +71,12 @@ def read_config(path: Path) -> ConfigFile:
     reader = _Reader(path)
     data = None if root is None else reader.read(root, ())
     data = {} if data is None else data
+    secrets = frozenset(reader.secrets)
+    hide(secrets)
     if not isinstance(data, Mapping):
         reader.problems.append(f"{path}:1: the configuration must be a table of settings such as 'model:'")
     if reader.problems:
         raise ConfigError(*reader.problems)
-    secrets = frozenset(reader.secrets)
     config = validate(Config, data, path, reader.lines, secrets=secrets)
     return ConfigFile(config, path, reader.lines, secrets)
 
@@ -115,7 +117,7 @@ def validate(
         messages: dict[Location, list[str]] = {}
         for detail in error.errors():
             location = _without_union_tags(detail["loc"], data)
-            if isinstance(detail["input"], str) and detail["input"] in secrets:
+            if isinstance(detail["input"], str) and any(secret in detail["input"] for secret in secrets):
                 detail["input"] = HIDDEN
             messages.setdefault((*prefix, *location), []).append(
                 _message(detail, location, [*_fields_at(model, location[:-1]), *_fields_at(beside, ())])
@@ -188,7 +190,7 @@ class _Reader:
         try:
             path = path if path.is_file() else self._path.parent / path
             secret = path.read_text(encoding="utf-8").strip()
-            self.secrets.add(secret)
+            self._remember(secret)
             return secret
         except (OSError, ValueError) as error:
             self._complain(location, f"the file '{node.value}' cannot be read: {_one_line(error)}")
@@ -199,14 +201,19 @@ class _Reader:
             name = match.group(1)
             if name not in os.environ:
                 self._complain(location, f"the environment variable {name} is not set")
-            return os.environ.get(name, "")
+            secret = os.environ.get(name, "")
+            self._remember(secret)
+            return secret
 
         expanded = _ENVIRONMENT.sub(replacement, value)
-        if expanded != value:
-            self.secrets.add(expanded)
         if not _is_text(expanded):
             self._complain(location, "holds a character that is none")
         return expanded
+
+    def _remember(self, secret: str) -> None:
+        # What names a place that exists, such as $HOME, is none, and many a line without it is no help.
+        if secret and not (secret.startswith("/") and os.path.exists(secret)):  # noqa: PTH110 - takes any text
+            self.secrets.add(secret)
 
     def _complain(self, location: Location, message: str, line: int | None = None) -> None:
         lines = self.lines if line is None else {location: line}

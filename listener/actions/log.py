@@ -1,11 +1,12 @@
-"""``use: log``: one line in the log for every event."""
+"""``use: log``: one line in the log for every event, and all of its fields in systemd's journal."""
 
 import logging
 from typing import Literal
 
 from listener.actions.base import Action, ActionContext
 from listener.config import Options
-from listener.event_format import event_line
+from listener.event_format import event_dict, event_line
+from listener.logs import fields
 from listener.types import Event
 
 log = logging.getLogger(__name__)
@@ -27,5 +28,7 @@ class LogAction(Action):
     options: LogOptions
 
     def run(self, event: Event, context: ActionContext) -> None:
-        """Write the line."""
-        log.log(LEVELS[self.options.level], "%s", event_line(event))
+        """Write the line; its fields are called as in the environment of a command."""
+        of_event = event_dict(event)
+        of_event["event_id"] = of_event.pop("id")
+        log.log(LEVELS[self.options.level], "%s", event_line(event), extra=fields(**of_event))

@@ -40,6 +40,7 @@ def _call() -> int:
 
     from listener.cli.group import cli
     from listener.errors import ListenerError
+    from listener.logs import complain
 
     try:
         code = cli.main(standalone_mode=False)
@@ -49,14 +50,13 @@ def _call() -> int:
     except click.Abort:
         _leave(EXIT_INTERRUPTED)
     except ListenerError as error:
-        for line in str(error).splitlines():
-            print(f"listener: {line}", file=sys.stderr)
+        complain(str(error))
         _leave(EXIT_PROBLEM)
     except BrokenPipeError:
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
-        print(f"listener: {where}{error.strerror or error}", file=sys.stderr)
+        complain(f"{where}{error.strerror or error}")
         _leave(EXIT_PROBLEM)
     return code if isinstance(code, int) else 0
 
@@ -71,6 +71,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _leave(code: int) -> None:
     """Exit without tearing down libraries that may be half loaded, or threads that hang in a driver."""
+    if (logs := sys.modules.get("listener.logs")) is not None and hasattr(logs, "close"):
+        logs.close()
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:  # it is where the shell closed it (>&-)

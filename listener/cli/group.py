@@ -2,12 +2,11 @@
 
 import importlib
 import logging
-import sys
 from collections.abc import Callable
 
 import click
 
-from listener import __version__
+from listener import __version__, logs
 
 COMMANDS = {
     "run": "listener.cli.run",
@@ -65,8 +64,6 @@ def _callback(step: int) -> Callable[[click.Context, click.Parameter, bool], Non
 @click.option("-q", "--quiet", count=True, help="Say less; twice: errors only.")
 def cli(verbose: int, quiet: int) -> None:
     """Hear a sound and do something about it."""
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s: %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
-    )
+    logs.setup()
     level = logging.INFO + 10 * (quiet - verbose)
     logging.getLogger("listener").setLevel(max(logging.DEBUG, min(level, logging.ERROR)))
