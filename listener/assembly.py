@@ -10,6 +10,7 @@ from typing import Any
 
 from listener import plugins
 from listener.actions.base import Action
+from listener.actions.lane import label_matches
 from listener.classifiers.base import Classifier
 from listener.classifiers.bundle import read_card
 from listener.config import (
@@ -24,7 +25,7 @@ from listener.errors import ConfigError, ListenerError, PluginError
 from listener.events import LabelRule
 from listener.resources import bundled_models
 from listener.sources.base import Source
-from listener.types import ModelCard, Thresholds
+from listener.types import STATUS, STATUS_LABELS, ModelCard, Thresholds
 
 MakeClassifier = Callable[[Path, ModelCard, str, int], Classifier]
 """What a classifier plug-in is: called with the model file, its card, the precision and the threads."""
@@ -144,7 +145,9 @@ def build_sources(file: ConfigFile) -> list[Source]:
     problems: list[str] = []
     for index, settings in enumerate(file.config.sources):
         try:
-            sources.append(_make("sources", settings, file, ("sources", index)))
+            source: Source = _make("sources", settings, file, ("sources", index))
+            source.health = settings.health
+            sources.append(source)
         except ConfigError as error:
             problems.extend(error.problems)
     problems.extend(_doubles(file, "sources", file.config.sources))
@@ -170,7 +173,7 @@ def build_actions(file: ConfigFile, card: ModelCard) -> list[tuple[Action, Actio
         problems += [
             _unknown_label(file, card, (*place, "labels", n), pattern)
             for n, pattern in enumerate(settings.labels)
-            if not any(fnmatchcase(label, pattern) for label in card.labels)
+            if not any(label_matches(label, pattern) for label in (*card.labels, *STATUS_LABELS))
         ]
         try:
             actions.append((_make("actions", settings, file, place), settings))
@@ -210,6 +213,8 @@ def _rule(default: EventSettings, own: LabelEventSettings | None, card: Threshol
 
 
 def _unknown_label(file: ConfigFile, card: ModelCard, place: Location, label: str) -> str:
+    if label.startswith(STATUS):
+        return file.problem(place, f"'{label}' is unknown; there are {', '.join(STATUS_LABELS)}")
     near = get_close_matches(label, card.labels, n=1)
     hint = f"did you mean '{near[0]}'?" if near else "`listener models show` lists its labels"
     return file.problem(place, f"the model {card.identity} has no label '{label}': {hint}")

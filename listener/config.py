@@ -43,10 +43,32 @@ class PluginSettings(Options):
     """What it is called in events and logs; the plug-in's name unless told."""
 
 
+class HealthSettings(Options):
+    """When a microphone counts as unwell. What is 0 is not looked for."""
+
+    stalled_s: Annotated[float, Field(ge=0.2, le=60)] = 1.0
+    """It is *stalled* when nothing has come for this long."""
+
+    lost_s: Annotated[float, Field(ge=0.5, le=600)] = 3.0
+    """It is *lost*, and opened again, when nothing has come for this long."""
+
+    silent_s: Seconds = 15.0
+    """It is *silent* when every sample has been the same for this long: no room is as quiet as that."""
+
+    clipping_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """It is *clipping* when this share of its samples has been at full scale for three seconds."""
+
+    lag_s: Annotated[float, Field(ge=0, le=60)] = 0.25
+    """It is *lagging* when so much sound has gone missing that nobody reported."""
+
+
 class SourceSettings(PluginSettings):
     """One source of sound."""
 
     use: str = "microphone"
+
+    health: HealthSettings = HealthSettings()
+    """When it counts as unwell."""
 
 
 class ModelSettings(Options):

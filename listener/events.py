@@ -81,13 +81,28 @@ class EventDetector:
         rules: Sequence[LabelRule | None],
         make_id: Callable[[], str] = new_id,
     ) -> None:
-        self._trackers = [
-            (index, _LabelTracker(source, model, label, rule, make_id))
-            for index, (label, rule) in enumerate(zip(labels, rules, strict=True))
-            if rule is not None
-        ]
+        self._source = source
+        self._make_id = make_id
+        self._trackers: list[tuple[int, _LabelTracker]] = []
+        self._set_up(model, labels, rules)
         self._heard_until_s = 0.0
         self._first = True
+
+    def change(self, model: str, labels: Sequence[str], rules: Sequence[LabelRule | None]) -> list[Event]:
+        """Decide by other rules, or on another model's scores, from the next window on.
+
+        What goes on for a label that still makes events goes on; the others end with what was heard.
+
+        Returns
+        -------
+        list
+            The events that ended.
+        """
+        kept = {label for label, rule in zip(labels, rules, strict=True) if rule is not None}
+        gone = [tracker for _, tracker in self._trackers if tracker.label not in kept]
+        self._set_up(model, labels, rules)
+        ended = [tracker.finish(self._heard_until_s) for tracker in gone]
+        return [event for event in ended if event is not None]
 
     def step(self, prediction: Prediction) -> tuple[list[Event], list[Decision]]:
         """Take the next window's scores.
@@ -120,6 +135,17 @@ class EventDetector:
         ended = (tracker.finish(end_s) for _, tracker in self._trackers)
         return [event for event in ended if event is not None]
 
+    def _set_up(self, model: str, labels: Sequence[str], rules: Sequence[LabelRule | None]) -> None:
+        before = {tracker.label: tracker for _, tracker in self._trackers}
+        self._trackers = []
+        for index, (label, rule) in enumerate(zip(labels, rules, strict=True)):
+            if rule is None:
+                continue
+            if label in before:
+                before[label].change(model, rule)
+            tracker = before.get(label) or _LabelTracker(self._source, model, label, rule, self._make_id)
+            self._trackers.append((index, tracker))
+
 
 class _LabelTracker:
     """The state machine of one label."""
@@ -132,9 +158,9 @@ class _LabelTracker:
         rule: LabelRule,
         make_id: Callable[[], str],
     ) -> None:
+        self.label = label
         self._source = source
         self._model = model
-        self._label = label
         self._rule = rule
         self._make_id = make_id
         self._recent: deque[float] = deque(maxlen=rule.smooth)
@@ -145,6 +171,10 @@ class _LabelTracker:
         self._active_until_s = 0.0
         self._faded_at_s: float | None = None
         self._quiet_until_s = 0.0
+
+    def change(self, model: str, rule: LabelRule) -> None:
+        self._model, self._rule = model, rule
+        self._recent = deque(self._recent, maxlen=rule.smooth)
 
     def step(
         self,
@@ -169,7 +199,7 @@ class _LabelTracker:
             event = self._end(prediction.start_s)
         decision = Decision(
             self._source,
-            self._label,
+            self.label,
             prediction.end_s,
             score,
             smoothed,
@@ -215,7 +245,7 @@ class _LabelTracker:
             id=self._make_id(),
             phase=Phase.ONSET,
             source=self._source,
-            label=self._label,
+            label=self.label,
             onset_s=self._pending_since_s,
             offset_s=None,
             score=smoothed,

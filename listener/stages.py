@@ -41,7 +41,7 @@ class RateStage:
         lost = max(0, chunk.first_sample - self._expected)
         if lost or chunk.overflowed:
             # Nothing is filtered across a loss: so its place is exact, however the stream was cut.
-            yield from self._emit(self._resampler.push(chunk.samples[:0], last=True), False)
+            yield from self.finish()
             self._resampler = StreamResampler(self._from_rate, self._to_rate)
             self._position += round(lost * self._to_rate / self._from_rate)
         self._expected = chunk.end_sample
@@ -51,8 +51,12 @@ class RateStage:
         """The source has ended: give what the resampler still holds."""
         yield from self._emit(self._resampler.push(np.empty(0, np.float32), last=True), False)
 
-    def lose(self, elapsed_s: float, from_rate: int) -> None:
-        """Nothing was heard for some seconds: the next chunk begins a stream of its own, at ``from_rate``."""
+    def lose(self, elapsed_s: float, from_rate: int) -> Iterator[AudioChunk]:
+        """Nothing was heard for some seconds: the next chunk begins a stream of its own, at ``from_rate``.
+
+        Gives what the resampler still holds of the sound before.
+        """
+        yield from self.finish()
         self._from_rate = from_rate
         self._resampler = StreamResampler(from_rate, self._to_rate)
         self._position += round(elapsed_s * self._to_rate)
@@ -75,23 +79,35 @@ class FeatureStage:
         The model's card.
     hop_s
         Time between windows, in seconds.
+    origin
+        Position from which the windows are counted: that of the first sample to come.
     """
 
-    def __init__(self, source: str, card: ModelCard, hop_s: float) -> None:
+    def __init__(self, source: str, card: ModelCard, hop_s: float, origin: int = 0) -> None:
         self._source = source
         self._card = card
         self._log_mel = LogMel(card.features) if card.input == "log_mel" and card.features else None
         grid = card.features.hop_length if self._log_mel and card.features else 1
         hop_samples = max(grid, round(hop_s * card.sample_rate))
-        self._schedule = WindowSchedule(card.window_samples, hop_samples, grid)
+        self._schedule = WindowSchedule(card.window_samples, hop_samples, grid, origin)
         self._stream: WindowStream = window_stream(card, self._log_mel)
-        self._position = 0
-        self._seen_until = 0
+        self._position = origin
+        self._seen_until = origin
 
     @property
     def position(self) -> int:
         """Position of the next sample to come."""
         return self._position
+
+    @property
+    def origin(self) -> int:
+        """Position before which no window reaches."""
+        return self._schedule.origin
+
+    @property
+    def seen_until(self) -> int:
+        """Position up to which sound lies in windows that were given."""
+        return self._seen_until
 
     @property
     def samples_to_window(self) -> int:

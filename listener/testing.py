@@ -36,6 +36,10 @@ Step = Samples | Lost | SourceError | threading.Event | None
 """What `ScriptedSource.read` does: give a chunk, leave samples out, raise, wait for a flag, give nothing."""
 
 
+NEVER_UNWELL = config.HealthSettings(stalled_s=60, lost_s=600, silent_s=0, clipping_share=0, lag_s=0)
+"""For a script, whose sound comes as it comes."""
+
+
 class ScriptedSource(Source):
     """A source that does what its script says, and then ends.
 
@@ -51,7 +55,9 @@ class ScriptedSource(Source):
     sample_rate
         Hz.
     live
-        Whether it is like a microphone; else it is like a file: it waits, and has no clock.
+        Whether it is like a microphone; else it is like a file, and has no clock.
+    waits
+        Whether it can be made to wait for those who listen, as no microphone can.
     open_problems
         Raised by the first calls of `open`, one by each; None lets a call succeed.
     """
@@ -62,10 +68,13 @@ class ScriptedSource(Source):
         script: Iterable[Step],
         sample_rate: int = 16_000,
         live: bool = True,
+        waits: bool = True,
         open_problems: Iterable[SourceError | None] = (),
     ) -> None:
         super().__init__(name, config.Options())
         self.live = self.has_clock = live
+        self.health = NEVER_UNWELL
+        self._waits = waits
         self.opened = 0
         """How often it was opened."""
         self.closed = 0
@@ -75,6 +84,11 @@ class ScriptedSource(Source):
         self._open_problems = list(open_problems)
         self._position = 0
         self._overflowed = False
+
+    @property
+    def waits(self) -> bool:
+        """It can be made to wait for those who listen."""
+        return self._waits
 
     def open(self) -> int:
         """Begin, or go on where the script raised."""

@@ -368,16 +368,78 @@ class ModelCard:
 
 
 class SourceState(StrEnum):
-    """How a source is."""
+    """How a source is. `listener.health` has the rules; docs/operating.md explains each."""
 
+    ABSENT = "absent"
+    """It has not been there since the start; it is tried again and again."""
     OPENING = "opening"
     """It is being opened for the first time."""
-    LISTENING = "listening"
+    LIVE = "live"
     """Its sound comes in."""
+    STALLED = "stalled"
+    """It is open, and gives nothing."""
+    SILENT = "silent"
+    """It gives the same value again and again: muted, switched off, or its cable is broken."""
+    CLIPPING = "clipping"
+    """It is driven too loud: many samples are at full scale."""
+    LAGGING = "lagging"
+    """Less sound comes than time goes by: some of it is lost on the way, and nobody says so."""
     LOST = "lost"
     """It is gone; it is tried again and again."""
     ENDED = "ended"
     """It has no more sound to give."""
+
+    @property
+    def is_heard(self) -> bool:
+        """Sound comes in, for what it is worth."""
+        return self in _HEARD
+
+    @property
+    def is_trouble(self) -> bool:
+        """Somebody should be told."""
+        return self not in (SourceState.OPENING, SourceState.LIVE, SourceState.ENDED)
+
+
+_HEARD = frozenset((SourceState.LIVE, SourceState.SILENT, SourceState.CLIPPING, SourceState.LAGGING))
+
+
+STATUS = "@"
+"""What the labels of events begin with that no model has heard."""
+
+OVERLOAD = "@overload"
+"""The label of an event that lasts as long as the model cannot keep up."""
+
+
+def source_label(state: SourceState) -> str:
+    """Label of the event that lasts as long as a source is in a state of trouble: ``@source.lost``."""
+    return f"{STATUS}source.{state.value}"
+
+
+STATUS_LABELS = (*(source_label(state) for state in SourceState if state.is_trouble), OVERLOAD)
+"""All such labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChange:
+    """A source came to be in another state."""
+
+    source: str
+    """Name of the source."""
+
+    before: SourceState
+    """How it was."""
+
+    state: SourceState
+    """How it is now."""
+
+    problem: str
+    """Why, in words; empty where all is well."""
+
+    at_s: float
+    """Stream time at which it happened, in seconds."""
+
+    utc: datetime
+    """When it happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +453,10 @@ class SourceStats:
     """How it is now."""
 
     problem: str = ""
-    """Why it is lost."""
+    """What is wrong with it, in words; empty where all is well."""
+
+    since_s: float = 0.0
+    """How long it has been in this state, in seconds."""
 
     sample_rate: int = 0
     """Hz, the source's own; 0 before it was opened."""
@@ -414,8 +479,14 @@ class SourceStats:
     overruns: int = 0
     """How often sound was overwritten before it was looked at."""
 
+    thinned: int = 0
+    """Windows that were left out because the model is slow; all of their sound is in the others."""
+
     skipped: int = 0
-    """Windows that were not looked at because the model could not keep up."""
+    """Windows whose sound nobody looked at, because the model could not keep up."""
+
+    troubles: Mapping[SourceState, int] = field(default_factory=dict)
+    """How often it came to be in each state that is a trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,8 +508,28 @@ class PipelineStats:
     queued: int
     """Windows that wait for the model."""
 
+    hop_s: float
+    """Time between windows as it is now, in seconds: longer than configured under overload."""
+
     latency_s: tuple[float, float, float]
     """From a window's last sample to its decision: p50, p95, p99 of the newest thousand; nan before any."""
 
     cpu_share: float
     """CPU time of the process over elapsed time; 1 is one core."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """How far a stage of the engine is; one that has work and stays where it is stands still."""
+
+    name: str
+    """Of its thread, and of the source where one thread works for several."""
+
+    position: int
+    """Grows with whatever it does."""
+
+    has_work: bool = True
+    """There is something for it to do."""
+
+    is_waiting: bool = False
+    """It may be held up by something outside that is known to be away: a microphone that is not there."""

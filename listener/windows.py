@@ -33,13 +33,15 @@ class WindowSchedule:
         Distance between windows; at least ``grid_samples``.
     grid_samples
         Windows begin at whole multiples of it after the origin.
+    origin
+        Position from which the windows are counted.
     """
 
-    def __init__(self, window_samples: int, hop_samples: int, grid_samples: int = 1) -> None:
+    def __init__(self, window_samples: int, hop_samples: int, grid_samples: int = 1, origin: int = 0) -> None:
         self._window_samples = window_samples
         self._hop_samples = hop_samples
         self._grid_samples = grid_samples
-        self._origin = 0
+        self._origin = origin
         self._index = 0
         self._last_gap = -1
 

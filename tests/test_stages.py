@@ -298,7 +298,8 @@ def test_a_loss_lies_where_it_was(rate: int) -> None:
 def test_a_source_that_was_lost_goes_on_later_at_another_rate() -> None:
     stage = RateStage(48_000, RATE)
     before = list(stage.push(AudioChunk(sound(48_000, 48_000), 0, 48_000)))
-    stage.lose(2.5, 16_000)
+    before += stage.lose(2.5, 16_000)
+    assert before[-1].end_sample == RATE
     (after,) = stage.push(AudioChunk(RAMP[:160], 0, 16_000))
     assert after.first_sample == before[-1].end_sample + 2.5 * RATE
     np.testing.assert_array_equal(after.samples, RAMP[:160])

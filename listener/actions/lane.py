@@ -16,7 +16,7 @@ from listener.actions.base import MAX_AUDIO_S, Action, AudioTap, Hold
 from listener.actions.run import Board, Job, Run
 from listener.config import ActionSettings
 from listener.errors import ActionError, ListenerError
-from listener.types import Event
+from listener.types import STATUS, Event
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,13 @@ class ActionStats:
 
     queued: int = 0
     """Events in the inbox now."""
+
+
+def label_matches(label: str, pattern: str) -> bool:
+    """Say whether a pattern means a label; ``*`` means what was heard, ``@*`` what was not."""
+    if label.startswith(STATUS) is not pattern.startswith(STATUS):
+        return False
+    return fnmatchcase(label, pattern)
 
 
 def open_action(action: Action) -> None:
@@ -115,7 +122,7 @@ class Lane:
             chosen.when in ("both", event.phase.value)
             # The score that ends an event is low by nature: its peak is what a user means.
             and event.peak_score >= chosen.min_score
-            and any(fnmatchcase(event.label, pattern) for pattern in chosen.labels)
+            and any(label_matches(event.label, pattern) for pattern in chosen.labels)
             and any(fnmatchcase(event.source, pattern) for pattern in chosen.sources)
         )
 
@@ -150,7 +157,7 @@ class Lane:
         return [thread.name for thread in (self._thread, *self._hanging) if thread.is_alive()]
 
     def _hold(self, event: Event) -> Hold | None:
-        if not self.action.wants_audio:
+        if not self.action.wants_audio or event.label.startswith(STATUS):
             return None
         end_s = event.onset_s if event.offset_s is None else event.offset_s
         earliest_s = end_s + self.action.after_s - MAX_AUDIO_S

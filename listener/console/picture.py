@@ -107,7 +107,7 @@ class _Composition:
 
     def _has_scores(self, source: SourceStats) -> bool:
         # What was scored before a source was lost says nothing of now.
-        return source.state is SourceState.LISTENING and source.name in self._scene.steps
+        return source.state is SourceState.LIVE and source.name in self._scene.steps
 
     def _source_lines(self) -> list[Text]:
         rows = self._rows["sources"]

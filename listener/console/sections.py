@@ -14,15 +14,20 @@ from listener.types import Event, PipelineStats, SourceState, SourceStats
 
 NAME_WIDTH = 16
 LABEL_WIDTH = 24
-STATE_WIDTH = len(SourceState.LISTENING)
+STATE_WIDTH = max(map(len, SourceState))
 ROOMY_WIDTH = 60
 LEAST_METER_WIDTH = 4
 REAL_TIME_UP_TO = 1.05
 """More seconds heard per second than this: a recording that is read faster than it was played."""
 
 STATE_STYLES = {
+    SourceState.ABSENT: parts.BAD,
     SourceState.OPENING: parts.FAIR,
-    SourceState.LISTENING: parts.GOOD,
+    SourceState.LIVE: parts.GOOD,
+    SourceState.STALLED: parts.BAD,
+    SourceState.SILENT: parts.FAIR,
+    SourceState.CLIPPING: parts.FAIR,
+    SourceState.LAGGING: parts.FAIR,
     SourceState.LOST: parts.BAD,
     SourceState.ENDED: parts.FAINT,
 }
@@ -67,7 +72,7 @@ def source(stats: SourceStats, name_width: int, width: int, glyphs: Glyphs) -> l
     state = cell(stats.state.value, STATE_WIDTH, STATE_STYLES[stats.state])
     line = cell(stats.name, name_width, parts.BOLD).append("  ").append_text(state)
     lines = [line]
-    if stats.state is SourceState.LISTENING:
+    if stats.state is SourceState.LIVE:
         reading = _reading(stats)
         room = width - line.cell_len - reading.cell_len - 4
         if room >= LEAST_METER_WIDTH:

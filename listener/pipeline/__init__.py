@@ -21,14 +21,16 @@ from listener.actions.runner import ActionRunner
 from listener.classifiers.base import Classifier
 from listener.config import ActionSettings
 from listener.errors import ListenerError
-from listener.events import EventDetector, LabelRule
+from listener.events import LabelRule
 from listener.pipeline.capture import Capture
 from listener.pipeline.inference import InferenceWorker
-from listener.pipeline.lanes import WINDOWS_WAITING, FeatureLane, FeatureWorker, Inbox
+from listener.pipeline.lanes import WINDOWS_WAITING, Analysis, FeatureLane, FeatureWorker, Inbox
+from listener.pipeline.overload import Overload
 from listener.pipeline.tap import RingTap
 from listener.pipeline.threads import StageThread, join_all, wait_for
+from listener.pipeline.troubles import Troubles
 from listener.sources.base import Source
-from listener.types import Decision, Event, PipelineStats, Prediction
+from listener.types import Decision, Event, PipelineStats, Prediction, SourceState, StageProgress
 
 LOOK_EVERY_S = 0.1
 STOP_STAGE_S = 3.0
@@ -54,8 +56,8 @@ class Pipeline:
     actions
         What is done about events; see `listener.assembly.build_actions`.
     on_event, on_step
-        Called in the inference thread with each event, and with each window's scores and
-        decisions. They must not block.
+        Called with each event, by one thread at a time, and in the inference thread with each
+        window's scores and decisions. They must not block.
     duration_s
         Seconds of sound after which each source is taken to have ended; None: listen on.
     """
@@ -76,28 +78,28 @@ class Pipeline:
         self.done = threading.Event()
         """Set when every source has ended and its events are told, or when a stage has failed."""
         self.failure: tuple[str, Exception] | None = None
-        self._classifier = classifier
         self._tell = on_event
+        self._telling = threading.Lock()
+        self._troubles = Troubles(self._on_event)
         self._captures = {
-            source.name: Capture(source, card.sample_rate, doorbell, duration_s) for source in sources
+            source.name: Capture(source, card.sample_rate, doorbell, duration_s, self._troubles.of_source)
+            for source in sources
         }
+        self._overload = Overload(hop_s, card.window_samples / card.sample_rate, self._troubles.of_model)
         # Those that can wait leave room for those that cannot.
-        most_waiting = WINDOWS_WAITING * sum(not source.live for source in sources)
+        most_waiting = WINDOWS_WAITING * sum(source.waits for source in sources)
         self._lanes = {
-            name: FeatureLane(capture, card, hop_s, most_waiting) for name, capture in self._captures.items()
+            name: FeatureLane(capture, card, hop_s, most_waiting, self._overload)
+            for name, capture in self._captures.items()
         }
-        inbox = Inbox(WINDOWS_WAITING * len(sources))
-        self._inbox = inbox
-        self._features = FeatureWorker(list(self._lanes.values()), inbox, doorbell)
-        detectors = {
-            source.name: EventDetector(source.name, card.identity, card.labels, rules) for source in sources
-        }
+        self._inbox = Inbox(WINDOWS_WAITING * len(sources))
+        self._features = FeatureWorker(list(self._lanes.values()), self._inbox, doorbell, self._overload)
+        analysis = Analysis(classifier, rules, hop_s)
         self._inference = InferenceWorker(
-            classifier, self._captures, detectors, inbox, doorbell, self._on_event, on_step
+            analysis, self._captures, self._inbox, doorbell, self._overload, self._on_event, on_step
         )
-        self._runner = ActionRunner(
-            actions, RingTap({name: capture.ring for name, capture in self._captures.items()})
-        )
+        self._runner = self._make_runner(actions)
+        self._retiring: list[threading.Thread] = []
         self._capture_threads = [
             StageThread(f"capture:{name}", capture.run, self._on_failure)
             for name, capture in self._captures.items()
@@ -107,21 +109,25 @@ class Pipeline:
         self._started_at = time.monotonic()
         self._cpu_at_start = time.process_time()
 
-    def start(self, stop: threading.Event | None = None) -> None:
+    def start(self, stop: threading.Event | None = None, wait_for_sources: bool = False) -> None:
         """Open everything and begin to listen.
 
         Parameters
         ----------
         stop
             When it is set, a source that does not open is waited for no longer.
+        wait_for_sources
+            A live source that cannot be opened is no error: it is absent, and tried again and again.
 
         Raises
         ------
         ListenerError
             An action cannot work, or a source cannot be opened; nothing goes on then.
         """
-        self._classifier.warm_up(len(self._captures))
+        self._inference.classifier.warm_up(len(self._captures))
         self._runner.start()
+        for capture in self._captures.values():
+            capture.waits_for_source = wait_for_sources
         self._started_at, self._cpu_at_start = time.monotonic(), time.process_time()
         for thread in (self._inference_thread, self._features_thread, *self._capture_threads):
             thread.start()
@@ -150,7 +156,86 @@ class Pipeline:
         self._features.stop()
         self._inference.stop()
         join_all([self._features_thread, self._inference_thread], STOP_STAGE_S)
+        self._troubles.finish()
         self._runner.stop(actions_s)
+        join_all(self._retiring, actions_s)
+
+    def change_analysis(
+        self, classifier: Classifier, rules: Sequence[LabelRule | None], hop_s: float, timeout_s: float = 60.0
+    ) -> bool:
+        """Judge what is heard from now on by another model, other rules or with another hop.
+
+        No sound is left out between the two, and events that both know go on.
+
+        Parameters
+        ----------
+        classifier
+            The model in force, or another one; of the same sample rate.
+        rules, hop_s
+            As for the constructor.
+        timeout_s
+            How long to wait for it to be in force, in seconds.
+
+        Returns
+        -------
+        bool
+            Whether it is in force; then the model before may be closed.
+        """
+        if classifier is not self._inference.classifier:
+            classifier.warm_up(len(self._captures))
+        analysis = Analysis(classifier, rules, hop_s)
+        self._features.change(analysis)
+        deadline = time.monotonic() + timeout_s
+        while not analysis.in_force.wait(LOOK_EVERY_S):
+            if self.done.is_set() or time.monotonic() >= deadline:
+                return False
+        return True
+
+    def change_actions(self, actions: Sequence[tuple[Action, ActionSettings]]) -> None:
+        """Answer events with other actions from now on; what runs and what waits is seen to its end.
+
+        Raises
+        ------
+        ActionError
+            One of them cannot work; those before go on.
+        """
+        runner = self._make_runner(actions)
+        runner.start()
+        with self._telling:
+            before, self._runner = self._runner, runner
+        retiring = threading.Thread(
+            target=before.stop, args=(ACTIONS_STOP_S,), name="actions:retiring", daemon=True
+        )
+        retiring.start()
+        self._retiring = [thread for thread in (*self._retiring, retiring) if thread.is_alive()]
+
+    def announce(self, event: Event) -> None:
+        """Tell of an event that comes from elsewhere than the model."""
+        self._on_event(event)
+
+    def progress(self) -> list[StageProgress]:
+        """How far each stage is; for who watches that none stands still."""
+        stages = [
+            StageProgress(
+                f"capture:{name}",
+                capture.turns,
+                has_work=not capture.source.waits and capture.state is not SourceState.ENDED,
+                is_waiting=capture.state in (SourceState.OPENING, SourceState.ABSENT, SourceState.LOST),
+            )
+            for name, capture in self._captures.items()
+        ]
+        stages += [
+            # A source that can wait is held up by the model, and by actions that want its sound.
+            StageProgress(f"features:{name}", lane.position, lane.is_due and not capture.source.waits)
+            for (name, lane), capture in zip(self._lanes.items(), self._captures.values(), strict=True)
+        ]
+        done = self._inference.windows + self._inference.skipped.total()
+        return [*stages, StageProgress("inference", done, not self._inbox.empty())]
+
+    @property
+    def sample_rate(self) -> int:
+        """The model's rate, in Hz; all models in turn must have the same."""
+        return next(iter(self._captures.values())).ring.sample_rate
 
     def raise_failure(self) -> None:
         """Raise what ended a stage, if something did.
@@ -175,12 +260,17 @@ class Pipeline:
         return PipelineStats(
             elapsed_s=elapsed_s,
             sources=tuple(
-                replace(capture.stats(), skipped=self._lanes[name].skipped)
+                replace(
+                    capture.stats(),
+                    thinned=self._lanes[name].thinned,
+                    skipped=self._lanes[name].skipped + self._inference.skipped[name],
+                )
                 for name, capture in self._captures.items()
             ),
             windows=self._inference.windows,
             events=self._inference.events,
             queued=self._inbox.qsize(),
+            hop_s=self._overload.hop_s,
             latency_s=(p50, p95, p99),
             cpu_share=(time.process_time() - self._cpu_at_start) / max(elapsed_s, 1e-9),
         )
@@ -193,9 +283,14 @@ class Pipeline:
         self._inference.run()
         self.done.set()
 
+    def _make_runner(self, actions: Sequence[tuple[Action, ActionSettings]]) -> ActionRunner:
+        rings = {name: capture.ring for name, capture in self._captures.items()}
+        return ActionRunner(actions, RingTap(rings))
+
     def _on_event(self, event: Event) -> None:
-        self._runner.submit(event)
-        self._tell(event)
+        with self._telling:
+            self._runner.submit(event)
+            self._tell(event)
 
     def _on_failure(self, stage: str, error: Exception) -> None:
         if self.failure is None:

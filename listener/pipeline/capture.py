@@ -1,36 +1,51 @@
-"""From a source into its ring: one thread for each source."""
+"""From a source into its ring: one thread for each source.
+
+::
+
+    OPENING --> LIVE <--> STALLED, SILENT, CLIPPING, LAGGING
+       |          ^  `-------.
+       v          |           v
+    ABSENT -------+-------- LOST
+
+`listener.health` says how a source is while it is open. One that is absent or lost is
+opened again and again, and is live when sound comes.
+"""
 
 import logging
+import random
 import threading
-import time
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 
 from listener.errors import SourceError
+from listener.health import Health
 from listener.levels import decibels
+from listener.pipeline.intake import Intake
 from listener.ring import Ring
 from listener.sources.base import EndOfSource, Source
-from listener.stages import RateStage
-from listener.types import AudioChunk, Samples, SourceState, SourceStats, StreamAnchor
+from listener.types import AudioChunk, Samples, SourceChange, SourceState, SourceStats, StreamAnchor
 
 log = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 0.25
 RING_S = 30.0
 FIRST_RETRY_S = 0.5
-LAST_RETRY_S = 10.0
+LAST_RETRY_S = 4.0
+"""A microphone that is back is heard again within 5 s, whether or not the system tells of it."""
+JITTER = 0.25
+"""Pauses are up to this share shorter, so that several microphones are not tried in step."""
 LATE_S = 1.0
 """A microphone takes a moment to begin: with `duration_s`, it is waited for this much longer."""
-ANCHOR_LASTS_S = 60.0
-"""A sound card's clock is up to 100 ppm wrong: after this long, event times would be 6 ms off."""
 
 
 class Capture:
     """Reads a source for as long as there is something to read.
 
-    A live source that is lost is opened again and again; the time without it is a gap.
+    Stream time begins with the first sample; from then on, time without sound is a gap.
 
     Parameters
     ----------
@@ -42,35 +57,55 @@ class Capture:
         Set when the ring holds what the features thread waits for.
     duration_s
         Seconds of sound after which the source is taken to have ended; None: never.
+    on_change
+        Called in this thread whenever the state changes; must not block.
     """
 
     def __init__(
-        self, source: Source, sample_rate: int, doorbell: threading.Event, duration_s: float | None = None
+        self,
+        source: Source,
+        sample_rate: int,
+        doorbell: threading.Event,
+        duration_s: float | None = None,
+        on_change: Callable[[SourceChange], None] = lambda change: None,
     ) -> None:
         self.source = source
         source.preferred_rate = sample_rate
-        self.ring = Ring(round(RING_S * sample_rate), sample_rate, waits=not source.live)
-        self.anchor: StreamAnchor | None = None
+        self.ring = Ring(round(RING_S * sample_rate), sample_rate, waits=source.waits)
         self.opened = threading.Event()
         """Set when it was tried for the first time; then `open_problem` says how that went."""
         self.open_problem: SourceError | None = None
+        self.waits_for_source = False
+        """A live source that cannot be opened at the start is waited for."""
         self.wake_at_sample = 0
         """Up to this position nobody waits for more sound."""
-        self._problem: SourceError | None = None
-        self._sample_rate = sample_rate
+        self.turns = 0
+        """Grows for as long as the thread is well: with every read, and every attempt to open."""
         self._doorbell = doorbell
         self._duration_s = duration_s
+        self._on_change = on_change
+        self._clock = source.clock
         self._stopping = threading.Event()
+        self._intake = Intake(sample_rate, source.has_clock)
+        self._health = Health(source.health, self._clock.now())
         self._state = SourceState.OPENING
+        self._problem = ""
+        self._since = self._began_at = self._clock.now()
+        self._troubles: Counter[SourceState] = Counter()
         self._source_rate = 0
         self._newest: Samples = np.zeros(0, np.float32)
         self._retry_s = FIRST_RETRY_S
-        self._heard_s = self._lost_s = 0.0
-        self._began_at = 0.0
-        self._n_read = 0
-        self._expected = 0
-        self._overflows = 0
-        self._anchored_at_s = -ANCHOR_LASTS_S
+        self._random = random.Random(source.name)
+
+    @property
+    def anchor(self) -> StreamAnchor | None:
+        """The stream's time in UTC, once it is known."""
+        return self._intake.anchor
+
+    @property
+    def state(self) -> SourceState:
+        """How the source is."""
+        return self._state
 
     def stop(self) -> None:
         """Make `run` return soon."""
@@ -80,19 +115,11 @@ class Capture:
     def run(self) -> None:
         """Read until the source ends or `stop` is called."""
         try:
-            self._source_rate = self.source.open()
-            self._state = SourceState.LISTENING
-            log.info("listening to %s (%d Hz)", self.source.name, self._source_rate)
-        except SourceError as error:
-            self.open_problem = error
-        finally:
-            self.opened.set()
-        try:
-            if self.open_problem is None:
+            if self._open_first():
                 self._listen()
         finally:
             self.source.close()
-            self._state = SourceState.ENDED
+            self._enter(SourceState.ENDED)
             self.ring.close()
             self._doorbell.set()
 
@@ -104,97 +131,144 @@ class Capture:
         return SourceStats(
             name=self.source.name,
             state=self._state,
-            problem=str(self._problem or ""),
+            problem=self._problem,
+            since_s=self._clock.now() - self._since,
             sample_rate=self._source_rate,
             level_db=decibels(float(rms)),
             peak_db=decibels(float(loudness.max(initial=0.0))),
-            heard_s=self._heard_s,
-            lost_s=self._lost_s,
-            overflows=self._overflows,
+            heard_s=self._intake.heard_s,
+            lost_s=self._intake.lost_s,
+            # Where recordings are joined, nothing was lost.
+            overflows=self._intake.overflows if self.source.live else 0,
             overruns=self.ring.overruns,
+            troubles=dict(self._troubles),
         )
 
+    def _open_first(self) -> bool:
+        """Open the source, if need be in the end; say whether there is sound to be had."""
+        self._began_at = self._clock.now()
+        try:
+            self._open()
+        except SourceError as error:
+            if not (self.source.live and self.waits_for_source):
+                self.open_problem = error
+                return False
+            self._enter(SourceState.ABSENT, str(error))
+        finally:
+            self.opened.set()
+        if self._state is SourceState.ABSENT:
+            self._open_again()
+        return True
+
+    def _open(self) -> None:
+        self._source_rate = self.source.open()
+        self._health = Health(self.source.health, self._clock.now())
+
+    def _open_again(self) -> None:
+        """Open the source again and again; that it is back is said when it gives sound."""
+        self._newest = np.zeros(0, np.float32)
+        while not (self._stopping.is_set() or self._is_late()):
+            self.turns += 1
+            self.source.close()
+            pause_s = self._retry_s * (1 - JITTER * self._random.random())
+            self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+            self.source.await_return(pause_s, self._stopping)
+            if self._stopping.is_set():
+                return
+            try:
+                self._open()
+            except SourceError as still:
+                self._problem = str(still)
+                continue
+            self._intake.reopen()
+            return
+
     def _listen(self) -> None:
-        stage = RateStage(self._source_rate, self._sample_rate)
-        heard_at = self._began_at = time.monotonic()
         while not self._stopping.is_set():
+            self.turns += 1
             try:
                 chunk = self._read()
+                if chunk is None:
+                    self._miss()
+                else:
+                    self._take(chunk)
             except EndOfSource:
-                self._write_rest(stage)
-                return
+                break
             except SourceError as error:
                 if not self.source.live:
-                    self._write_rest(stage)
+                    self._write(self._intake.finish())
                     raise
-                self._wait_for_return(error)
-                missing_s = time.monotonic() - heard_at
-                heard_at += missing_s
-                self._lost_s += missing_s
-                self._expected = 0
-                stage.lose(missing_s, self._source_rate)
-                continue
-            if chunk is not None:
-                heard_at = time.monotonic()
-                self._take(chunk, stage)
-
-    def _write_rest(self, stage: RateStage) -> None:
-        for part in stage.finish():
-            self.ring.write(part)
+                if self._state is not SourceState.ABSENT:
+                    self._enter(SourceState.LOST, str(error))
+                self._open_again()
+        self._write(self._intake.finish())
 
     def _read(self) -> AudioChunk | None:
         if self._duration_s is None:
             return self.source.read(READ_TIMEOUT_S)
         # Counted in samples: a sum of seconds would never quite get there.
-        left = round(self._duration_s * self._source_rate) - self._n_read
+        left = round(self._duration_s * self._source_rate) - self._intake.n_read
         if left <= 0 or self._is_late():
             raise EndOfSource
         chunk = self.source.read(READ_TIMEOUT_S)
         return None if chunk is None else replace(chunk, samples=chunk.samples[:left])
 
-    def _take(self, chunk: AudioChunk, stage: RateStage) -> None:
-        if self._state is SourceState.LOST:
-            self._is_back()
-        for part in stage.push(chunk):
+    def _miss(self) -> None:
+        """Nothing came."""
+        if not self.source.live:
+            return
+        self._health.miss(self._clock.now())
+        if self._health.is_gone:
+            raise SourceError(f"it has delivered nothing for {self.source.health.lost_s:g} s")
+        if self._state.is_heard:
+            self._judge()
+
+    def _take(self, chunk: AudioChunk) -> None:
+        now = self._clock.now()
+        unreported_s = self._health.hear(chunk, now) if self.source.live else 0.0
+        self._write(self._intake.push(chunk, now, unreported_s))
+        if len(chunk.samples):
+            self._newest = chunk.samples
+        self._retry_s = FIRST_RETRY_S
+        self._judge()
+
+    def _judge(self) -> None:
+        self._enter(*self._health.judge() if self.source.live else (SourceState.LIVE, ""))
+
+    def _write(self, parts: Iterable[AudioChunk]) -> None:
+        for part in parts:
             self.ring.write(part)
         if self.ring.end_sample >= self.wake_at_sample:
             self._doorbell.set()
-        self._n_read += len(chunk.samples)
-        self._heard_s += len(chunk.samples) / chunk.sample_rate
-        self._lost_s += (chunk.first_sample - self._expected) / chunk.sample_rate
-        self._expected = chunk.end_sample
-        # Where recordings are joined, nothing was lost.
-        self._overflows += chunk.overflowed and self.source.live
-        if len(chunk.samples):
-            self._newest = chunk.samples
-        end_s = self.ring.end_sample / self._sample_rate
-        if self.source.has_clock and end_s - self._anchored_at_s >= ANCHOR_LASTS_S:
-            self._anchored_at_s = end_s
-            self.anchor = StreamAnchor(datetime.now(UTC) - timedelta(seconds=end_s))
-
-    def _wait_for_return(self, error: SourceError) -> None:
-        """Open the source again and again; that it is back is said when it gives sound."""
-        if self._state is not SourceState.LOST:
-            log.warning("%s is lost: %s", self.source.name, error)
-        self._state, self._problem, self._newest = SourceState.LOST, error, np.zeros(0, np.float32)
-        while not (self._stopping.is_set() or self._is_late()):
-            self.source.close()
-            self._stopping.wait(self._retry_s)
-            self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
-            try:
-                self._source_rate = self.source.open()
-            except SourceError as still:
-                self._problem = still
-                continue
-            return
 
     def _is_late(self) -> bool:
         """Whether a live source, which may give nothing, has had the time for all that is wanted of it."""
         if self._duration_s is None or not self.source.live:
             return False
-        return time.monotonic() > self._began_at + self._duration_s + LATE_S
+        return self._clock.now() > self._began_at + self._duration_s + LATE_S
 
-    def _is_back(self) -> None:
-        self._state, self._problem = SourceState.LISTENING, None
-        self._retry_s = FIRST_RETRY_S
-        log.warning("%s is back", self.source.name)
+    def _enter(self, state: SourceState, problem: str = "") -> None:
+        """Be in a state; if it is another one, tell."""
+        self._problem = problem
+        if state is self._state:
+            return
+        before, self._state, self._since = self._state, state, self._clock.now()
+        if state.is_trouble:
+            self._troubles[state] += 1
+        change = SourceChange(
+            self.source.name, before, state, problem, self._intake.position_s, datetime.now(UTC)
+        )
+        _tell(change, self._source_rate)
+        self._on_change(change)
+
+
+def _tell(change: SourceChange, sample_rate: int) -> None:
+    """Put a change into the log."""
+    fields = {"fields": {"source": change.source, "state": change.state.value}}
+    if change.state.is_trouble:
+        log.warning("%s is %s: %s", change.source, change.state.value, change.problem, extra=fields)
+    elif change.before is SourceState.OPENING and change.state is SourceState.LIVE:
+        log.info("listening to %s (%d Hz)", change.source, sample_rate, extra=fields)
+    elif change.state is SourceState.LIVE:
+        was = change.before.value
+        log.warning("%s is live again (it was %s)", change.source, was, extra=fields)

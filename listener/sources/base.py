@@ -5,10 +5,12 @@ mono chunks at its own rate; resampling to the model's rate is done behind it. I
 counts its samples and never looks at the clock, except to pace itself.
 """
 
+import threading
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from listener import config
+from listener.clock import MONOTONIC, Clock
 from listener.types import AudioChunk
 
 
@@ -31,7 +33,13 @@ class Source(ABC):
     """Settings that this source takes beside ``name`` and ``use``."""
 
     live: bool = True
-    """Sound that is not taken now is lost. A source that is not live is made to wait instead."""
+    """It lives as a microphone does: it may be absent, silent or lost, and is tried again and again."""
+
+    clock: Clock = MONOTONIC
+    """The time that its sound is measured against."""
+
+    health: config.HealthSettings = config.HealthSettings()
+    """When it counts as stalled, silent and so on; set from the configuration."""
 
     preferred_rate: int = 16_000
     """The model's rate, in Hz, set before opening: a source that has a choice gives it."""
@@ -42,6 +50,11 @@ class Source(ABC):
     def __init__(self, name: str, options: config.Options) -> None:
         self.name = name
         self.options = options
+
+    @property
+    def waits(self) -> bool:
+        """It can be made to wait for those who listen; else sound that is not taken now is lost."""
+        return not self.live
 
     @abstractmethod
     def open(self) -> int:
@@ -73,3 +86,7 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go. Closing twice, or before opening, does nothing."""
+
+    def await_return(self, timeout_s: float, stopping: threading.Event) -> None:
+        """Wait until it may be worth opening again: less than ``timeout_s`` where it is told of a chance."""
+        self.clock.pause(timeout_s, stopping)

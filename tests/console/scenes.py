@@ -33,7 +33,7 @@ CARD = ModelCard(
 
 def source(name: str = "mic", **values: Any) -> SourceStats:
     ordinary = SourceStats(
-        name, SourceState.LISTENING, sample_rate=48_000, level_db=-30.0, peak_db=-12.0, heard_s=60.0
+        name, SourceState.LIVE, sample_rate=48_000, level_db=-30.0, peak_db=-12.0, heard_s=60.0
     )
     return replace(ordinary, **values)
 
@@ -45,6 +45,7 @@ def stats(*sources: SourceStats, **values: Any) -> PipelineStats:
         windows=120,
         events=1,
         queued=0,
+        hop_s=0.5,
         latency_s=(0.041, 0.07, 0.088),
         cpu_share=0.23,
     )

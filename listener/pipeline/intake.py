@@ -1,0 +1,103 @@
+"""Where a source's chunks lie in its stream: what came, what is missing, and when it was."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from listener.stages import RateStage
+from listener.types import AudioChunk, StreamAnchor
+
+ANCHOR_LASTS_S = 60.0
+"""A sound card's clock is up to 100 ppm wrong: after this long, event times would be 6 ms off."""
+
+
+class Intake:
+    """Makes one stream, at the model's rate, of all that a source gives from its first opening on.
+
+    Parameters
+    ----------
+    to_rate
+        The model's rate, in Hz.
+    has_clock
+        Whether the stream's time can be told in UTC.
+    """
+
+    def __init__(self, to_rate: int, has_clock: bool) -> None:
+        self.anchor: StreamAnchor | None = None
+        self.heard_s = 0.0
+        """Seconds of sound that came."""
+        self.lost_s = 0.0
+        """Seconds of sound that are missing."""
+        self.overflows = 0
+        """How often samples were missing in what a device gave."""
+        self.n_read = 0
+        """Samples that came, at the source's rate."""
+        self._to_rate = to_rate
+        self._has_clock = has_clock
+        self._stage: RateStage | None = None
+        self._reopened = False
+        self._expected = 0
+        self._unreported = 0
+        self._heard_at = 0.0
+        self._anchored_at_s = 0.0
+
+    @property
+    def position_s(self) -> float:
+        """Stream time of the next sample to come, in seconds."""
+        return 0.0 if self._stage is None else self._stage.position / self._to_rate
+
+    def reopen(self) -> None:
+        """Say that the source was opened again: its positions begin anew."""
+        self._reopened = True
+
+    def push(self, chunk: AudioChunk, now: float, unreported_s: float = 0.0) -> Iterator[AudioChunk]:
+        """Take the next chunk.
+
+        Parameters
+        ----------
+        chunk
+            As the source gave it.
+        now
+            When it was at hand: seconds of the source's clock.
+        unreported_s
+            Seconds of sound that are missing before it, though the source did not say so.
+
+        Yields
+        ------
+        AudioChunk
+            What follows from it, at the model's rate.
+        """
+        if self._stage is None:
+            self._stage = RateStage(chunk.sample_rate, self._to_rate)
+        elif self._reopened:
+            missing_s = max(0.0, now - self._heard_at - chunk.end_sample / chunk.sample_rate)
+            yield from self._stage.lose(missing_s, chunk.sample_rate)
+            self.lost_s += missing_s
+            self._expected = self._unreported = 0
+        if unreported_s:
+            self._unreported += round(unreported_s * chunk.sample_rate)
+        self._heard_at = now
+        first = chunk.first_sample + self._unreported
+        flagged = chunk.overflowed or unreported_s > 0
+        yield from self._stage.push(replace(chunk, first_sample=first, overflowed=flagged))
+        self.n_read += len(chunk.samples)
+        self.heard_s += len(chunk.samples) / chunk.sample_rate
+        self.lost_s += max(0, first - self._expected) / chunk.sample_rate
+        self.overflows += flagged
+        self._expected = first + len(chunk.samples)
+        self._look_at_clock()
+        self._reopened = False
+
+    def finish(self) -> Iterator[AudioChunk]:
+        """Give what is still held back; there is no more to come."""
+        if self._stage is not None:
+            yield from self._stage.finish()
+
+    def _look_at_clock(self) -> None:
+        end_s = self.position_s
+        if not self._has_clock:
+            return
+        # After a loss too: its length is known less well than the time of day.
+        if self.anchor is None or self._reopened or end_s - self._anchored_at_s >= ANCHOR_LASTS_S:
+            self._anchored_at_s = end_s
+            self.anchor = StreamAnchor(datetime.now(UTC) - timedelta(seconds=end_s))

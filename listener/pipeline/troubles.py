@@ -1,0 +1,84 @@
+"""Troubles as events, so that a user is told that the ears are gone.
+
+``@source.lost`` begins when a source is lost and ends when its sound is back; so it is with
+every state that is a trouble, and with ``@overload``, whose source is the program itself.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from listener import __version__
+from listener.events import new_id
+from listener.types import OVERLOAD, Event, Phase, SourceChange, source_label
+
+log = logging.getLogger(__name__)
+
+PROGRAM = "listener"
+"""Source of what concerns all sources."""
+
+MODEL = f"listener/{__version__}"
+"""It was no model that noticed."""
+
+
+class Troubles:
+    """Makes events of what goes wrong.
+
+    Parameters
+    ----------
+    on_event
+        Called with each event, in the thread that noticed.
+    """
+
+    def __init__(self, on_event: Callable[[Event], None]) -> None:
+        self._on_event = on_event
+        self._open: dict[str, Event] = {}
+        self._lock = threading.Lock()
+        self._started_at = time.monotonic()
+
+    def of_source(self, change: SourceChange) -> None:
+        """Tell that a source came to be in another state."""
+        with self._lock:
+            self._end(change.source, change.at_s, change.utc)
+            if change.state.is_trouble:
+                self._begin(change.source, source_label(change.state), change.at_s, change.utc)
+
+    def of_model(self, is_overloaded: bool, sentence: str) -> None:
+        """Tell that the model cannot keep up, or that it does again."""
+        log.warning("%s", sentence)
+        at_s, utc = time.monotonic() - self._started_at, datetime.now(UTC)
+        with self._lock:
+            self._end(PROGRAM, at_s, utc)
+            if is_overloaded:
+                self._begin(PROGRAM, OVERLOAD, at_s, utc)
+
+    def finish(self) -> None:
+        """End what goes on: nobody is left to notice its end."""
+        with self._lock:
+            for source in list(self._open):
+                self._end(source, self._open[source].onset_s, datetime.now(UTC))
+
+    def _begin(self, source: str, label: str, at_s: float, utc: datetime) -> None:
+        event = Event(
+            id=new_id(),
+            phase=Phase.ONSET,
+            source=source,
+            label=label,
+            onset_s=at_s,
+            offset_s=None,
+            score=1.0,
+            peak_score=1.0,
+            model=MODEL,
+            started_at=utc,
+        )
+        self._open[source] = event
+        self._on_event(event)
+
+    def _end(self, source: str, at_s: float, utc: datetime) -> None:
+        event = self._open.pop(source, None)
+        if event is not None:
+            offset_s = max(at_s, event.onset_s)
+            self._on_event(replace(event, phase=Phase.OFFSET, offset_s=offset_s, ended_at=utc))
