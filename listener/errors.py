@@ -10,7 +10,8 @@
     ├── ModelError           a bundle is missing, broken, foreign or untrue to its card
     ├── ActionError          an action cannot be set up or has failed
     ├── PluginError          an extension cannot be found, imported or used
-    └── DatasetError         clips or manifests that cannot be trained on
+    ├── DatasetError         clips or manifests that cannot be trained on
+    └── ServiceError         systemd is not there, or cannot run the program from where it is
 
 The message is one line, names the setting or the file and says what to do. The
 command line prints it after ``listener: `` and exits with 1; a traceback is for
@@ -62,3 +63,7 @@ class PluginError(ListenerError):
 
 class DatasetError(ListenerError):
     """Clips or a manifest cannot be trained on."""
+
+
+class ServiceError(ListenerError):
+    """systemd is not there, refuses, or cannot run the program from where it is."""

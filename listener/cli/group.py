@@ -17,6 +17,7 @@ COMMANDS = {
     "record": "listener.cli.record",
     "models": "listener.cli.models",
     "plugins": "listener.cli.plugins",
+    "service": "listener.cli.service",
     "train": "listener.cli.train",
 }
 """Module of each command; the command object in it has the command's name."""
