@@ -72,10 +72,10 @@ def fields_of(record: logging.LogRecord) -> dict[str, str]:
         "MESSAGE": message_of(record),
         "PRIORITY": str(priority(record.levelno)),
         "SYSLOG_IDENTIFIER": IDENTIFIER,
-        "CODE_FILE": record.pathname,
+        "CODE_FILE": str(record.pathname),
         "CODE_LINE": str(record.lineno),
         "CODE_FUNC": record.funcName or "",
-        field_name("logger"): record.name,
+        field_name("logger"): str(record.name),
         field_name("thread"): plain(record.threadName or ""),
     }
     given = getattr(record, "fields", None)
@@ -98,16 +98,15 @@ class JournalHandler(logging.Handler):
     Parameters
     ----------
     path
-        journald's socket.
+        journald's socket; None: where it always is.
     """
 
-    def __init__(self, path: Path = SOCKET) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         super().__init__()
         self.dropped = 0
         """Entries that journald had no room for, and that were not told yet."""
-        self._path = str(path)
-        self._fallback = logging.StreamHandler(sys.stderr)
-        self._fallback.setFormatter(PriorityFormatter())
+        self._path = str(SOCKET if path is None else path)
+        self._lines = PriorityFormatter()
         self._socket: socket.socket | None = None
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -123,7 +122,8 @@ class JournalHandler(logging.Handler):
         except BlockingIOError:
             self.dropped += 1
         except Exception:  # noqa: BLE001 - whatever it is: the line shall not be lost, nor the program
-            self._fallback.handle(record)
+            with suppress(Exception):  # standard error may be closed
+                print(self._lines.format(record), file=sys.stderr, flush=True)  # noqa: T201 - it is the log
 
     def close(self) -> None:
         """Say how many were dropped, if journald has room now, and close the socket."""

@@ -22,6 +22,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache
 from typing import Any
 
+from listener.logs.lines import text_of
 from listener.logs.repeats import Repeated, Repeats
 
 LONGEST_KEPT = 2_000
@@ -45,7 +46,7 @@ def kind_of(record: logging.LogRecord) -> Hashable:
     template = str(record.msg)
     args = record.args if isinstance(record.args, tuple) else ()
     about = args[0] if args and isinstance(args[0], str) else ""
-    told = template if _has_words(template) else record.getMessage()
+    told = template if _has_words(template) else text_of(record)
     return record.name, record.levelno, hash(told), hash(about), _raised(record)
 
 
@@ -160,7 +161,7 @@ class LimitedHandler(logging.Handler):
 
 def _line(record: logging.LogRecord) -> Line:
     kept = {name: getattr(record, name, None) for name in KEPT}
-    return {**kept, "msg": record.getMessage()[:LONGEST_KEPT]}
+    return {**kept, "msg": text_of(record)[:LONGEST_KEPT]}
 
 
 def _summary(repeated: Repeated[Line]) -> logging.LogRecord:

@@ -14,15 +14,17 @@ PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (
 """syslog's number of each level; all below is 7 (debug)."""
 
 
-def message_of(record: logging.LogRecord) -> str:
-    """Give a record's message with its traceback, without secrets and control characters.
-
-    Never raises: a line that was put wrongly is told as it is. Line breaks stay.
-    """
+def text_of(record: logging.LogRecord) -> str:
+    """Give what a record says, as it is. Never raises: a line that was put wrongly is told all the same."""
     try:
-        told = record.getMessage()
-    except Exception:  # noqa: BLE001 - arguments that do not fit, or cannot be written
-        told = f"{record.msg} (the values of this line cannot be told)"
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - values that do not fit, or cannot be written
+        return f"{record.msg} (the values of this line cannot be told)"
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """Give a record's text and traceback, without secrets and control characters; line breaks stay."""
+    told = text_of(record)
     if record.exc_info and record.exc_info[1] is not None:
         told += "\n" + _traceback(record.exc_info[1])
     if record.stack_info:
