@@ -16,7 +16,7 @@ from listener.config import Options
 from listener.events import LabelRule
 from listener.pipeline import Pipeline
 from listener.sources.base import Source
-from listener.sources.microphone import BLOCK_S
+from listener.sources.connection import BLOCK_S
 from listener.sources.pacing import Pacer
 from listener.types import AudioChunk, Decision, Features, PipelineStats, Prediction, Samples
 

@@ -1,8 +1,9 @@
 """Which microphones there are, and which one is meant."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 
 from listener.errors import DeviceError
 from listener.sources.pcm import Channel
@@ -11,12 +12,15 @@ from listener.sources.portaudio import (
     Backend,
     BackendName,
     DeviceInfo,
-    initialised,
+    ask,
     load_backend,
 )
 
 MOST_REAL_CHANNELS = 8
 """Devices that claim more are converters (ALSA's ``pulse`` claims 32), which mix by themselves."""
+
+PROBE_S = 30.0
+"""How long opening every device may take, in seconds."""
 
 NO_MICROPHONE = "no microphone found: connect one, or start the sound server, and see 'listener devices'"
 
@@ -34,13 +38,14 @@ def list_devices(backends: Sequence[BackendName] = BACKENDS, *, probe: bool = Fa
     Raises
     ------
     DeviceError
-        A back end is not installed.
+        A back end is not installed, or a sound server does not answer.
     """
     found: list[DeviceInfo] = []
     for name in backends:
-        with initialised(load_backend(name)) as backend:
-            devices = backend.devices()
-            found += [_probed(backend, device) for device in devices] if probe else devices
+        devices = ask(partial(_listed, name))
+        if probe and devices:
+            devices = ask(partial(_listed, name, _probed), answer_s=PROBE_S)
+        found += devices
     return found
 
 
@@ -66,8 +71,8 @@ def find_device(devices: Sequence[DeviceInfo], wanted: str | int) -> DeviceInfo:
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        raise DeviceError(f"no microphone is called '{wanted}': there are {_listed(devices)}")
-    raise DeviceError(f"microphone '{wanted}' is ambiguous, give its index or whole name: {_listed(matches)}")
+        raise DeviceError(f"no microphone is called '{wanted}': there are {_named(devices)}")
+    raise DeviceError(f"microphone '{wanted}' is ambiguous, give its index or whole name: {_named(matches)}")
 
 
 def channels_to_open(device: DeviceInfo, channel: Channel = "mix") -> int:
@@ -106,8 +111,19 @@ def _is_part(name: str, part: str) -> bool:
     return bool(part) and part in name
 
 
-def _listed(devices: Sequence[DeviceInfo]) -> str:
+def _named(devices: Sequence[DeviceInfo]) -> str:
     return ", ".join(f"{device.index}: '{device.name}'" for device in devices)
+
+
+def _listed(
+    name: BackendName, look: Callable[[Backend, DeviceInfo], DeviceInfo] = lambda backend, device: device
+) -> list[DeviceInfo]:
+    backend = load_backend(name)
+    backend.initialise()
+    try:
+        return [look(backend, device) for device in backend.devices()]
+    finally:
+        backend.terminate()
 
 
 def _probed(backend: Backend, device: DeviceInfo) -> DeviceInfo:

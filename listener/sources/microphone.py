@@ -2,13 +2,13 @@
 
 The audio thread of PortAudio leaves blocks of bytes in a short queue and does nothing
 else; `Microphone.read` makes samples of them. Who reads too late loses the oldest
-blocks: the position of the next chunk jumps over them and it is marked.
+blocks: the position of the next chunk jumps over them and it is marked. So it is when
+the device had to be let go for a moment because another microphone came.
 """
 
 import logging
 import threading
 import time
-from collections import deque
 from typing import Annotated
 
 import numpy as np
@@ -17,36 +17,22 @@ from pydantic import Field
 from listener.config import Options
 from listener.errors import DeviceError
 from listener.sources.base import Source
-from listener.sources.devices import channels_to_open, find_device
+from listener.sources.connection import Connection, Wish
+from listener.sources.device_set import DeviceSet
+from listener.sources.hotplug import await_change
+from listener.sources.library import LIBRARY, Library
 from listener.sources.pcm import Channel, mono_from_int16
-from listener.sources.portaudio import (
-    LOCK,
-    Backend,
-    BackendName,
-    DeviceInfo,
-    InputStream,
-    RateRefusedError,
-    load_backend,
-    locked,
-)
+from listener.sources.portaudio import BackendName
 from listener.types import AudioChunk
-
-BLOCK_S = 0.064
-"""Length of a block in seconds. PortAudio keeps four in the device: 0.26 s to survive a busy machine.
-Each block wakes three threads that find their caches cold; half as long, the daemon costs a quarter more."""
-
-QUEUE_S = 2.0
-"""Sound that waits for `read` at most, in seconds."""
-
-STALL_S = 3.0
-"""A device that delivers nothing for so long is taken for lost: some do not say so."""
-
-
-ATTEMPTS = 3
-"""How often the wanted rate is tried: on a busy machine PortAudio's own thread may start too late."""
 
 CLOSE_S = 2.0
 """Longest wait for a device to close, in seconds."""
+
+EAGER_S = 5.0
+"""After a sound device came or went it may take this long until all is ready, in seconds."""
+
+EAGER_PAUSE_S = 0.5
+"""Longest pause between attempts until then, in seconds."""
 
 logger = logging.getLogger(__name__)
 
@@ -68,19 +54,27 @@ class MicrophoneOptions(Options):
 
 
 class Microphone(Source):
-    """A microphone, through PortAudio."""
+    """A microphone, through PortAudio.
+
+    Parameters
+    ----------
+    name
+        Under which its events appear.
+    options
+        The source's part of the configuration.
+    library
+        PortAudio, as it is shared.
+    """
 
     Options = MicrophoneOptions
     options: MicrophoneOptions
 
-    def __init__(self, name: str, options: MicrophoneOptions) -> None:
+    def __init__(self, name: str, options: MicrophoneOptions, library: Library = LIBRARY) -> None:
         super().__init__(name, options)
-        self._backend: Backend | None = None
-        self._stream: InputStream | None = None
-        self._blocks = _Blocks(1, 1)
-        self._channels = 1
-        self._rate_hz = 0
-        self._last_block_at = 0.0
+        self._library = library
+        self._connection: Connection | None = None
+        self._tried_with: DeviceSet = ()
+        self._eager_until = 0.0
 
     def open(self) -> int:
         """Open the device.
@@ -93,21 +87,21 @@ class Microphone(Source):
         Raises
         ------
         DeviceError
-            It is unknown, ambiguous, busy or refuses; or there is none at all.
+            It is unknown, ambiguous, busy or refuses; there is none at all; or its sound server
+            does not answer.
         """
         self.close()
-        backend = load_backend(self.options.backend)
-        with locked():
-            backend.initialise()
-            try:
-                device = find_device(backend.devices(), self.options.device)
-                self._stream = self._open_stream(backend, device)
-            except BaseException:
-                backend.terminate()
-                raise
-        self._backend = backend
-        self._last_block_at = time.monotonic()
-        return self._rate_hz
+        options = self.options
+        wish = Wish(
+            source=self.name,
+            backend=options.backend,
+            device=options.device,
+            channel=options.channel,
+            rate_hz=options.sample_rate or self.preferred_rate,
+        )
+        self._tried_with = self._library.around()
+        self._connection = self._library.connect(wish)
+        return self._connection.rate_hz
 
     def read(self, timeout_s: float) -> AudioChunk | None:
         """Give the next block of sound, or None if there was none within ``timeout_s`` seconds.
@@ -115,103 +109,31 @@ class Microphone(Source):
         Raises
         ------
         DeviceError
-            The device is gone, or has delivered nothing for three seconds.
+            The device is gone.
         """
-        block = self._blocks.get(timeout_s)
+        connection = self._connection
+        if connection is None:
+            raise DeviceError(f"microphone of source '{self.name}' is not open")
+        block = connection.blocks.get(timeout_s)
         if block is None:
-            self._check_alive()
+            connection.check()
             return None
-        self._last_block_at = time.monotonic()
         position, data, lost = block
-        frames = np.frombuffer(data, dtype=np.int16).reshape(-1, self._channels)
-        return AudioChunk(
-            mono_from_int16(frames, self.options.channel), position, self._rate_hz, overflowed=lost
-        )
+        frames = np.frombuffer(data, dtype=np.int16).reshape(-1, connection.channels)
+        samples = mono_from_int16(frames, self.options.channel)
+        return AudioChunk(samples, position, connection.rate_hz, overflowed=lost)
 
     def close(self) -> None:
         """Let go of the device; one that does not let itself be closed is left behind."""
-        if self._stream is None or self._backend is None:
-            return
-        # Not on this thread: a frozen sound server holds it until it thaws, a dead JACK for ever.
-        closing = threading.Thread(
-            target=_let_go, args=(self._stream, self._backend), name=f"close:{self.name}", daemon=True
-        )
-        self._stream = self._backend = None
-        closing.start()
-        closing.join(CLOSE_S)
-        if closing.is_alive():
+        connection, self._connection = self._connection, None
+        if connection is not None and not self._library.disconnect(connection, CLOSE_S):
             logger.warning(
                 "microphone of source '%s' does not close: its sound server does not answer", self.name
             )
 
-    def _open_stream(self, backend: Backend, device: DeviceInfo) -> InputStream:
-        self._channels = channels_to_open(device, self.options.channel)
-        wanted = self.options.sample_rate or self.preferred_rate
-        problem: DeviceError | None = None
-        refused: set[int] = set()
-        for rate_hz in (*[wanted] * ATTEMPTS, device.default_rate_hz):
-            if rate_hz in refused:
-                continue
-            self._rate_hz = rate_hz
-            self._blocks = _Blocks(self._channels, round(QUEUE_S / BLOCK_S))
-            try:
-                return backend.open(
-                    device, self._channels, rate_hz, round(BLOCK_S * rate_hz), self._blocks.put
-                )
-            except RateRefusedError as error:
-                refused.add(rate_hz)
-                problem = error
-            except DeviceError as error:
-                problem = error
-        raise DeviceError(f"microphone '{device.name}' cannot be opened: {problem}")
-
-    def _check_alive(self) -> None:
-        if self._stream is None:
-            raise DeviceError(f"microphone of source '{self.name}' is not open")
-        active = self._stream.is_active()
-        if self._blocks:  # asked last: what came before the end is to be read first
-            return
-        if not active:
-            raise DeviceError(f"microphone of source '{self.name}' is gone: was it unplugged?")
-        if time.monotonic() - self._last_block_at > STALL_S:
-            raise DeviceError(f"microphone of source '{self.name}' has delivered nothing for {STALL_S:g} s")
-
-
-def _let_go(stream: InputStream, backend: Backend) -> None:
-    with LOCK:
-        stream.close()
-        backend.terminate()
-
-
-class _Blocks:
-    """Blocks between the audio thread, which must never wait, and the one thread that reads."""
-
-    def __init__(self, channels: int, capacity: int) -> None:
-        self._frame_bytes = 2 * channels
-        self._position = 0
-        self._taken = 0
-        self._arrived = threading.Event()
-        self._queue: deque[tuple[int, bytes, bool]] = deque(maxlen=capacity)
-
-    def put(self, data: bytes, overflowed: bool) -> None:
-        """Audio thread: add a block; the oldest falls out of a full queue."""
-        self._queue.append((self._position, data, overflowed))
-        self._position += len(data) // self._frame_bytes
-        self._arrived.set()
-
-    def get(self, timeout_s: float) -> tuple[int, bytes, bool] | None:
-        """Take the oldest block: its position, its bytes, and whether samples are missing before it."""
-        if not self._queue:
-            self._arrived.clear()
-            if not self._queue:  # it may have come just before the event was cleared
-                self._arrived.wait(timeout_s)
-        try:
-            position, data, overflowed = self._queue.popleft()
-        except IndexError:
-            return None
-        lost = overflowed or position != self._taken
-        self._taken = position + len(data) // self._frame_bytes
-        return position, data, lost
-
-    def __bool__(self) -> bool:
-        return bool(self._queue)
+    def await_return(self, timeout_s: float, stopping: threading.Event) -> None:
+        """Wait until it may be worth opening again: less than ``timeout_s`` when a sound device has come."""
+        if time.monotonic() < self._eager_until:
+            timeout_s = min(timeout_s, EAGER_PAUSE_S)
+        if await_change(self._tried_with, timeout_s, stopping, look=self._library.around):
+            self._eager_until = time.monotonic() + EAGER_S

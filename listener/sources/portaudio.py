@@ -1,19 +1,19 @@
 """PortAudio: what its two Python bindings have in common, and the seam that each of them fills.
 
-PortAudio reads the list of devices once, when it is initialised, and counts how often
-that was done. Every microphone initialises it when it opens and terminates it when it
-closes. So the list is read anew whenever no other microphone of the process is open,
-which is how one that was plugged in again is found; and no stream is ever cut by another
-one that comes or goes. None of this is thread-safe in the library: one lock guards it. A sound
-server that does not answer holds whoever asked it, and with them the lock: others give
-up after a while, with an error, and may try again.
+None of it is thread-safe in the library: one lock guards it. And whoever asks it may have
+to wait for a sound server that does not answer, for as long as that one is frozen (and for
+ten minutes after a JACK server has died). So it is asked on a thread that can be left
+behind, with the lock, which is given back when the answer comes; others give up after a
+while, with an error, and may try again. What is asked is in `listener.sources.library`.
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from listener.errors import DeviceError
 from listener.sources.alsa import check_alsa
@@ -28,7 +28,14 @@ LOCK = threading.Lock()
 """Held while PortAudio is initialised or terminated, and while streams are opened or closed."""
 
 ANSWER_S = 5.0
-"""How long to wait for the lock, in seconds. A device that is well opens and closes in a tenth of one."""
+"""How long to wait for an answer, in seconds. A device that is well opens and closes in a tenth of one."""
+
+NO_ANSWER = (
+    "PortAudio waits for a sound server that does not answer: restart that server, "
+    "and the listener if that does not help"
+)
+
+T = TypeVar("T")
 
 OnBlock = Callable[[bytes, bool], None]
 """Called from the audio thread with interleaved 16-bit samples, and whether some were lost before them."""
@@ -108,7 +115,7 @@ class Backend(Protocol):
 
 
 def load_backend(name: BackendName) -> Backend:
-    """Import a binding of PortAudio.
+    """Import a binding of PortAudio; to be called with `LOCK` held, for that may ask the sound server.
 
     Raises
     ------
@@ -118,8 +125,7 @@ def load_backend(name: BackendName) -> Backend:
     silence_c_libraries()
     check_alsa()
     try:
-        with locked():
-            return _import(name)
+        return _import(name)
     except (ImportError, OSError) as error:
         raise DeviceError(
             f"backend '{name}' cannot be used ({error}): is PortAudio installed (Debian: libportaudio2)?"
@@ -144,31 +150,69 @@ def opening_error(error: Exception) -> DeviceError:
     return kind(texts[0] if texts else str(error))
 
 
-@contextmanager
-def locked() -> Iterator[None]:
-    """Hold the lock.
+def ask(
+    work: Callable[[], T],
+    undo: Callable[[T], object] = lambda result: None,
+    answer_s: float | None = None,
+    name: str = "portaudio",
+) -> T:
+    """Do what needs `LOCK`, for as long as somebody can be kept waiting.
+
+    Parameters
+    ----------
+    work
+        What to do. It runs on a thread of its own, with the lock held.
+    undo
+        Called with the result, the lock still held, if it comes when nobody waits any more.
+    answer_s
+        Longest wait in seconds, that for the lock included; `ANSWER_S` unless told.
+    name
+        Of the thread.
 
     Raises
     ------
     DeviceError
-        Another device keeps it: its sound server does not answer.
+        There was no answer; or whatever ``work`` raises.
     """
-    if not LOCK.acquire(timeout=ANSWER_S):
-        raise DeviceError(
-            "PortAudio still waits for a sound server that does not answer: restart that server"
-        )
-    try:
-        yield
-    finally:
-        LOCK.release()
+    deadline = time.monotonic() + (ANSWER_S if answer_s is None else answer_s)
+    if not LOCK.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        raise DeviceError(NO_ANSWER)
+    answer: Future[T] = Future()
 
-
-@contextmanager
-def initialised(backend: Backend) -> Iterator[Backend]:
-    """Hold PortAudio for a moment, to look at the devices."""
-    with locked():
-        backend.initialise()
+    def run() -> None:
         try:
-            yield backend
+            _answer(answer, work, undo)
         finally:
-            backend.terminate()
+            LOCK.release()
+
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError as error:  # no thread to be had
+        LOCK.release()
+        raise DeviceError(f"PortAudio cannot be asked: {error}") from error
+    return _await(answer, deadline)
+
+
+def _answer(answer: "Future[T]", work: Callable[[], T], undo: Callable[[T], object]) -> None:
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 - goes to who asked
+        with suppress(InvalidStateError):
+            answer.set_exception(error)
+        return
+    try:
+        answer.set_result(result)
+    except InvalidStateError:
+        undo(result)
+
+
+def _await(answer: "Future[T]", deadline: float) -> T:
+    try:
+        answer.exception(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        if answer.cancel():
+            raise DeviceError(NO_ANSWER) from None
+    except BaseException:  # Ctrl-C
+        answer.cancel()
+        raise
+    return answer.result()

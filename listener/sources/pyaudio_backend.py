@@ -7,6 +7,7 @@ the stream on them.
 from contextlib import redirect_stdout
 from io import StringIO
 
+from listener.errors import DeviceError
 from listener.sources.portaudio import DeviceInfo, OnBlock, opening_error
 
 with redirect_stdout(StringIO()):  # it prints before it raises ImportError
@@ -21,7 +22,10 @@ class PyAudioBackend:
 
     def initialise(self) -> None:
         """Start PortAudio, or count one user more."""
-        self._library = pyaudio.PyAudio()
+        try:
+            self._library = pyaudio.PyAudio()
+        except OSError as error:
+            raise DeviceError(f"PortAudio cannot be initialised ({error})") from error
 
     def terminate(self) -> None:
         """Undo one `initialise`."""

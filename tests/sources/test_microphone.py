@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from listener.errors import DeviceError
 from listener.sources import portaudio
+from listener.sources.connection import QUEUE_S
 from listener.sources.devices import list_devices
-from listener.sources.microphone import QUEUE_S, Microphone, MicrophoneOptions
+from listener.sources.microphone import Microphone, MicrophoneOptions
 from listener.sources.portaudio import BACKENDS, BackendName, DeviceInfo, RateRefusedError
 from listener.types import AudioChunk
 from tests.virtual_microphone import PATIENCE_S, VirtualMicrophone
@@ -44,6 +45,16 @@ def read_until(microphone: Microphone, enough: Callable[[list[AudioChunk]], bool
         assert time.monotonic() < deadline, f"not enough after {len(chunks)} chunks"
         if (chunk := microphone.read(0.5)) is not None:
             chunks.append(chunk)
+    return chunks
+
+
+def read_until_quiet(microphone: Microphone) -> list[AudioChunk]:
+    """Chunks until nothing comes for half a second."""
+    deadline = time.monotonic() + PATIENCE_S
+    chunks: list[AudioChunk] = []
+    while (chunk := microphone.read(0.5)) is not None:
+        assert time.monotonic() < deadline
+        chunks.append(chunk)
     return chunks
 
 
@@ -90,13 +101,11 @@ def test_samples_are_those_that_were_played(
 
 
 @both_backends
-def test_a_device_that_stalls_is_lost_after_a_while(
+def test_a_device_that_stalls_gives_nothing_and_is_no_error(
     backend: BackendName, virtual_microphone: VirtualMicrophone
 ) -> None:
     with opened(backend, device="fifo") as microphone:
-        started = time.monotonic()
-        assert "delivered nothing for 3 s" in read_error(microphone)
-        assert time.monotonic() - started >= 3
+        assert [microphone.read(0.2) for _ in range(5)] == [None] * 5
 
 
 @both_backends
@@ -125,13 +134,14 @@ def test_a_lost_server_is_an_error_and_the_next_one_is_found(
 
 
 @both_backends
-def test_an_unplugged_microphone_is_an_error_and_works_when_plugged_in_again(
+def test_an_unplugged_microphone_gives_nothing_and_works_when_plugged_in_again(
     backend: BackendName, virtual_microphone: VirtualMicrophone
 ) -> None:
     with opened(backend) as microphone:
         read_until(microphone, lambda chunks: len(chunks) > 1)
         virtual_microphone.unload()
-        assert read_error(microphone)
+        with suppress(DeviceError):  # some say so, others just stall
+            read_until_quiet(microphone)
         microphone.close()
         virtual_microphone.plug_in()
         microphone.open()
@@ -146,7 +156,7 @@ def test_a_frozen_server_holds_nobody_up(
     with opened(backend) as microphone:
         read_until(microphone, lambda chunks: len(chunks) > 1)
         virtual_microphone.freeze()
-        assert "delivered nothing" in read_error(microphone)
+        read_until_quiet(microphone)
         microphone.close()  # returns although the server does not answer
         with pytest.raises(DeviceError, match="does not answer"):
             microphone.open()
@@ -199,7 +209,9 @@ def await_quiet(microphone: Microphone) -> None:
     """Wait until nothing more arrives: the audio thread has taken all that there was."""
     deadline = time.monotonic() + PATIENCE_S
     seen = -1
-    while (position := microphone._blocks._position) != seen or position == 0:
+    assert microphone._connection is not None
+    blocks = microphone._connection.blocks
+    while (position := blocks._position) != seen or position == 0:
         assert time.monotonic() < deadline
         seen = position
         time.sleep(0.3)
@@ -304,7 +316,7 @@ def test_its_own_rate_is_the_last_resort(
     failures: list[DeviceError], asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = FakeBackend(*failures)
-    monkeypatch.setattr("listener.sources.microphone.load_backend", lambda name: backend)
+    monkeypatch.setattr("listener.sources.connection.load_backend", lambda name: backend)
     microphone = Microphone("mic", MicrophoneOptions())
     assert microphone.open() == asked[-1]
     assert backend.asked == asked
@@ -314,7 +326,7 @@ def test_its_own_rate_is_the_last_resort(
 
 def test_a_device_that_never_opens_says_why_and_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = FakeBackend(*[DeviceError("Device unavailable")] * 9)
-    monkeypatch.setattr("listener.sources.microphone.load_backend", lambda name: backend)
+    monkeypatch.setattr("listener.sources.connection.load_backend", lambda name: backend)
     with pytest.raises(DeviceError, match="microphone 'fake' cannot be opened: Device unavailable"):
         Microphone("mic", MicrophoneOptions()).open()
     assert backend.users == 0
