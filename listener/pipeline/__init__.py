@@ -33,9 +33,12 @@ from listener.sources.base import Source
 from listener.types import Decision, Event, PipelineStats, Prediction, SourceState, StageProgress
 
 LOOK_EVERY_S = 0.1
-STOP_STAGE_S = 3.0
+STOP_STAGE_S = 2.5
 ACTIONS_STOP_S = 8.0
-"""What actions have when somebody wants the program to end: together with the rest, less than 15 s."""
+"""What stages and actions have when somebody wants the program to end; runs that are cancelled then have
+five seconds more: all in all, less than 15 s."""
+LEAST_ACTIONS_S = 1.0
+"""What is left for actions, however long the stages took."""
 ACTIONS_FINISH_S = 60.0
 """What they have when the sources ended by themselves and nobody waits."""
 
@@ -146,8 +149,9 @@ class Pipeline:
         Parameters
         ----------
         actions_s
-            Seconds that actions have for what waits and what runs.
+            Seconds until actions are to be done with what waits and what runs.
         """
+        end_at = time.monotonic() + actions_s
         for capture in self._captures.values():
             capture.stop()
         join_all(self._capture_threads, STOP_STAGE_S)
@@ -157,8 +161,8 @@ class Pipeline:
         self._inference.stop()
         join_all([self._features_thread, self._inference_thread], STOP_STAGE_S)
         self._troubles.finish()
-        self._runner.stop(actions_s)
-        join_all(self._retiring, actions_s)
+        self._runner.stop(max(LEAST_ACTIONS_S, end_at - time.monotonic()))
+        join_all(self._retiring, LEAST_ACTIONS_S)
 
     def change_analysis(
         self, classifier: Classifier, rules: Sequence[LabelRule | None], hop_s: float, timeout_s: float = 60.0
