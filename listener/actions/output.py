@@ -3,6 +3,7 @@
 import logging
 
 from listener.event_format import printable
+from listener.logs import redact
 
 log = logging.getLogger(__name__)
 
@@ -78,4 +79,6 @@ class OutputLog:
 
 def _text(line: bytes) -> str:
     told = printable(line[:MAX_LINE_BYTES].decode(errors="replace").rstrip().expandtabs())
+    if len(line) >= MAX_LINE_BYTES:  # the log would not know a secret of which half is missing
+        told = redact(told, cut=True)
     return told + " ..." if len(line) > MAX_LINE_BYTES else told

@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from listener.logs.lines import text_of
+from listener.logs.redaction import redact
 from listener.logs.repeats import Repeated, Repeats
 
 LONGEST_KEPT = 2_000
@@ -161,7 +162,7 @@ class LimitedHandler(logging.Handler):
 
 def _line(record: logging.LogRecord) -> Line:
     kept = {name: getattr(record, name, None) for name in KEPT}
-    return {**kept, "msg": text_of(record)[:LONGEST_KEPT]}
+    return {**kept, "msg": redact(text_of(record))[:LONGEST_KEPT]}
 
 
 def _summary(repeated: Repeated[Line]) -> logging.LogRecord:

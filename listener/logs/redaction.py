@@ -29,13 +29,24 @@ class Redactor:
         with self._lock:
             self._hidden = tuple({*self._hidden, *spellings})
 
-    def redact(self, text: str) -> str:
-        """Give the text with `MARK` for each hidden value in it."""
-        found = [value for value in self._hidden if value in text]
-        if not found:
+    def redact(self, text: str, cut: bool = False) -> str:
+        """Give the text with `MARK` for each hidden value in it.
+
+        Parameters
+        ----------
+        text
+            Any text.
+        cut
+            It was cut out of a longer one, perhaps in the middle of a value: what it begins or
+            ends with may be part of one.
+        """
+        spans = [span for value in self._hidden if value in text for span in _spans(value, text)]
+        if cut:
+            spans += [span for value in self._hidden for span in _parts(value, text)]
+        if not spans:
             return text
         kept, position = [], 0
-        for start, end in _merged(span for value in found for span in _spans(value, text)):
+        for start, end in _merged(spans):
             kept += [text[position:start], MARK]
             position = end
         return "".join([*kept, text[position:]])
@@ -69,6 +80,15 @@ def _spans(value: str, text: str) -> Iterator[tuple[int, int]]:
     while start >= 0:
         yield start, start + len(value)
         start = text.find(value, start + 1)
+
+
+def _parts(value: str, text: str) -> Iterator[tuple[int, int]]:
+    """Find the end of a value at the beginning of the text, and its beginning at the end."""
+    for length in range(min(len(value), len(text)), LEAST_LENGTH - 1, -1):
+        if text.startswith(value[-length:]):
+            yield 0, length
+        if text.endswith(value[:length]):
+            yield len(text) - length, len(text)
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

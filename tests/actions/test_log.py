@@ -4,8 +4,10 @@ import pytest
 
 from listener import plugins
 from listener.actions.base import ActionContext, Recording
+from listener.actions.command import ENVIRONMENT
 from listener.actions.log import LogAction, LogOptions
-from tests.actions.fakes import ONSET
+from listener.logs.journal import fields_of
+from tests.actions.fakes import OFFSET, ONSET
 
 
 def no_audio(start_s: float, end_s: float) -> Recording:
@@ -27,3 +29,34 @@ def test_one_line_at_the_chosen_level(
 def test_built_in_actions_are_found_like_any_other(name: str) -> None:
     action = plugins.load("actions", name)
     assert action.__module__ == f"listener.actions.{name}"
+
+
+def test_the_journal_gets_every_field_of_the_event(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    LogAction("log", LogOptions()).run(OFFSET, ActionContext(no_audio))
+    (record,) = caplog.records
+    assert (
+        fields_of(record).items()
+        >= {
+            "LISTENER_EVENT_ID": "e1",
+            "LISTENER_PHASE": "offset",
+            "LISTENER_SOURCE": "mic",
+            "LISTENER_LABEL": "dog",
+            "LISTENER_ONSET_S": "12.5",
+            "LISTENER_OFFSET_S": "15.0",
+            "LISTENER_STARTED_AT": "2026-01-31T06:12:03.250Z",
+            "LISTENER_ENDED_AT": "2026-01-31T06:12:05.750Z",
+            "LISTENER_SCORE": "0.2",
+            "LISTENER_PEAK_SCORE": "0.97",
+            "LISTENER_MODEL": "household/1.0.0",
+            "LISTENER_AFTER_GAP": "false",
+        }.items()
+    )
+
+
+def test_every_name_of_a_commands_environment_is_one_of_the_journals(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    LogAction("log", LogOptions()).run(OFFSET, ActionContext(no_audio))
+    assert set(ENVIRONMENT) - {"LISTENER_CLIP"} <= set(fields_of(caplog.records[0]))

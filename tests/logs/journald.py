@@ -29,8 +29,7 @@ class Journald:
 
     def entry(self, timeout_s: float = PATIENCE_S) -> dict[str, str]:
         """Give the next entry."""
-        readable, _, _ = select.select([self._socket], [], [], timeout_s)
-        assert readable, "no entry has come"
+        assert self.wait(timeout_s), "no entry has come"
         data, controls, _, _ = self._socket.recvmsg(LONGEST, socket.CMSG_SPACE(4))
         for level, kind, content in controls:
             assert (level, kind, data) == (socket.SOL_SOCKET, socket.SCM_RIGHTS, b"")
@@ -45,9 +44,13 @@ class Journald:
     def entries(self) -> list[dict[str, str]]:
         """Give all that has come by now."""
         found = []
-        while select.select([self._socket], [], [], 0)[0]:
+        while self.wait(0):
             found.append(self.entry())
         return found
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for an entry."""
+        return bool(select.select([self._socket], [], [], timeout_s)[0])
 
     def __enter__(self) -> Self:
         return self

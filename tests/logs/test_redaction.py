@@ -61,6 +61,17 @@ def test_what_is_too_short_to_be_a_secret_stays() -> None:
     assert redactor.redact("a dog began on 1234") == f"a dog began on {MARK}"
 
 
+def test_the_halves_of_a_secret_in_a_text_that_was_cut() -> None:
+    redactor = Redactor()
+    redactor.hide(["0123456789"])
+    assert redactor.redact("token 01234567", cut=True) == f"token {MARK}"
+    assert redactor.redact("456789 was the token", cut=True) == f"{MARK} was the token"
+    assert redactor.redact("23456789 is 0123456789, 0123", cut=True) == f"{MARK} is {MARK}, {MARK}"
+    assert redactor.redact("9 is 0123456789, 012", cut=True) == f"9 is {MARK}, 012"
+    assert redactor.redact("token 01234567") == "token 01234567"
+    assert redactor.redact("", cut=True) == ""
+
+
 def test_values_that_are_no_text_are_no_trouble() -> None:
     redactor = Redactor()
     redactor.hide(["\udcff\udcfe\0secret", "\n\n\n\n"])
