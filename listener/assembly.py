@@ -23,6 +23,7 @@ from listener.config import (
 from listener.config_file import ConfigFile, Location, validate
 from listener.errors import ConfigError, ListenerError, PluginError
 from listener.events import LabelRule
+from listener.files import is_file
 from listener.resources import bundled_models
 from listener.sources.base import Source
 from listener.types import STATUS, STATUS_LABELS, ModelCard, Thresholds
@@ -43,7 +44,7 @@ def find_model(settings: ModelSettings, file: ConfigFile) -> Path:
             candidates.append(file.path.parent / path)
         if path.parts[:1] == ("models",):
             candidates.append(bundled_models() / Path(*path.parts[1:]))
-    return next((candidate for candidate in candidates if candidate.is_file()), path)
+    return next((candidate for candidate in candidates if is_file(candidate)), path)
 
 
 def idle_settings(file: ConfigFile) -> Iterator[str]:
@@ -71,7 +72,7 @@ def build_classifier(file: ConfigFile) -> Classifier:
     settings = file.config.model
     path = find_model(settings, file)
     card_path = settings.card
-    if card_path is not None and file.path is not None and not card_path.is_file():
+    if card_path is not None and file.path is not None and not is_file(card_path):
         card_path = file.path.parent / card_path
     card = read_card(path, card_path)
     try:

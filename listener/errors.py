@@ -18,6 +18,20 @@ command line prints it after ``listener: `` and exits with 1; a traceback is for
 defects of the program only.
 """
 
+MOST_PROBLEMS = 50
+"""Who has more will look for one reason behind them all."""
+
+
+def printable(told: object) -> str:
+    """Give a name or a path, which may hold anything, so that it can be printed within a line."""
+    text = str(told)
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def one_line(told: object) -> str:
+    """Give what a library says as one line that can be printed."""
+    return printable(" ".join(str(told).split()))
+
 
 class ListenerError(Exception):
     """Base class of all errors that a user can mend."""
@@ -29,12 +43,14 @@ class ConfigError(ListenerError):
     Parameters
     ----------
     problems
-        One line for each problem, in the order of the file.
+        One line for each problem, in the order of the file; of very many, the first are told.
     """
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
+        if (n_more := len(problems) - MOST_PROBLEMS) > 0:
+            problems = (*problems[:MOST_PROBLEMS], f"and {n_more} more problems")
         self.problems = problems
+        super().__init__("\n".join(problems))
 
 
 class SourceError(ListenerError):

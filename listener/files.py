@@ -6,6 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file; a name that is too long, or that no file can have, has none."""
+    return os.path.isfile(path)  # noqa: PTH113 - which raises at some names
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder: see `is_file`."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a file to write to that becomes ``path`` when the block ends, and vanishes when it fails.

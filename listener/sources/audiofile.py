@@ -5,7 +5,9 @@ nothing. Here all that can be read is given, and then the error: nothing that ca
 heard is lost, and nobody takes half a recording for a quiet one.
 """
 
+import os
 import re
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -13,7 +15,8 @@ from typing import Self
 import numpy as np
 import soundfile
 
-from listener.errors import AudioFileError
+from listener.errors import AudioFileError, one_line, printable
+from listener.files import is_file
 from listener.sources.pcm import mono_from_float, mono_from_int16
 from listener.sources.quiet import silence_c_libraries
 from listener.types import Samples
@@ -54,6 +57,7 @@ class AudioFile:
     def __init__(self, path: Path) -> None:
         silence_c_libraries()
         self.path = path
+        self._name = printable(path)
         self._file = _open(path)
         self.rate_hz: int = self._file.samplerate
         self._taken = 0
@@ -106,22 +110,22 @@ class AudioFile:
         frames: int = self._file.frames
         log: str = self._file.extra_info
         if frames > _UNKNOWN_FRAMES:
-            raise AudioFileError(f"{self.path} does not say how long it is: convert it, to WAV for instance")
+            raise AudioFileError(f"{self._name} does not say how long it is: convert it, to WAV for instance")
         if found := _CUT_SHORT.search(log):
             claimed, there = map(int, found.groups())
             return frames if claimed >= _UNKNOWN_BYTES else frames * claimed // max(there, 1)
         if _CUT_OGG in log:
             return np.inf
         if frames == 0:
-            raise AudioFileError(f"{self.path} holds no sound")
+            raise AudioFileError(f"{self._name} holds no sound")
         return frames
 
     def _cut(self) -> AudioFileError:
         there = f"{self._taken / self.rate_hz:.1f}"
         if np.isinf(self._promised):
-            return AudioFileError(f"{self.path} is truncated: it breaks off after {there} s")
+            return AudioFileError(f"{self._name} is truncated: it breaks off after {there} s")
         whole = f"{self._promised / self.rate_hz:.1f}"
-        return AudioFileError(f"{self.path} is truncated or damaged: {there} of {whole} s can be read")
+        return AudioFileError(f"{self._name} is truncated or damaged: {there} of {whole} s can be read")
 
 
 def find_recordings(folder: Path) -> list[Path]:
@@ -132,23 +136,33 @@ def find_recordings(folder: Path) -> list[Path]:
     AudioFileError
         There are none.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    try:
+        found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and is_file(path)]
+    except OSError as error:
+        raise AudioFileError(f"{printable(folder)} cannot be read: {error.strerror}") from error
     visible = [
-        path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        path
+        for path in sorted(found)
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     if not visible:
-        raise AudioFileError(f"{folder} holds no recordings ({', '.join(sorted(SUFFIXES))})")
+        raise AudioFileError(f"{printable(folder)} holds no recordings ({', '.join(sorted(SUFFIXES))})")
     return visible
 
 
 def _open(path: Path) -> soundfile.SoundFile:
+    name = printable(path)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never begin, and a device never end
+            raise AudioFileError(f"{name} is no file; sound from a pipe is read as raw PCM: --source -")
         with open(path, "rb") as file:
             if not file.read(1):
-                raise AudioFileError(f"{path} is empty")
+                raise AudioFileError(f"{name} is empty")
     except OSError as error:
-        raise AudioFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise AudioFileError(f"{name} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise AudioFileError(f"{name} cannot be read: {one_line(error)}") from error
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(os.fsencode(path))  # a name need not be UTF-8
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: .raw would need a format
-        raise AudioFileError(f"{path} is not an audio file that can be read") from error
+        raise AudioFileError(f"{name} is not an audio file that can be read") from error

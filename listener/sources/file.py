@@ -7,6 +7,7 @@ import numpy as np
 
 from listener.config import Options
 from listener.errors import AudioFileError
+from listener.files import is_folder
 from listener.sources.audiofile import AudioFile, find_recordings
 from listener.sources.base import EndOfSource, Source
 from listener.sources.pacing import Pacer, Speed
@@ -74,7 +75,7 @@ class FileSource(Source):
         """
         self.close()
         path = self.options.path
-        self._waiting = find_recordings(path) if path.is_dir() else [path]
+        self._waiting = find_recordings(path) if is_folder(path) else [path]
         self._problems = []
         self._position, self._rate_hz, self._joint, self._pending = 0, 0, False, None
         self._block = self._block[:0]
@@ -155,7 +156,7 @@ class FileSource(Source):
         return False
 
     def _note(self, error: AudioFileError) -> None:
-        if self.options.path.is_dir():  # the others go on: say it now
+        if is_folder(self.options.path):  # the others go on: say it now
             logger.warning("%s", error)
         self._problems.append(error)
 
