@@ -9,6 +9,7 @@ import re
 from enum import Enum, auto
 from pathlib import Path
 
+from listener.errors import ServiceError
 from listener.resources import systemd_units
 from listener.service.places import Scope
 
@@ -46,7 +47,14 @@ def render(scope: Scope, program: Path, config: Path) -> str:
         The ``listener`` program, an absolute path.
     config
         The configuration, an absolute path.
+
+    Raises
+    ------
+    ServiceError
+        systemd starts no program with such a path.
     """
+    if not str(program).isprintable() or any(letter in "\"'\\" for letter in str(program)):
+        raise ServiceError(f"{str(program)!r}: systemd starts no program in a folder with such a name")
     template = (systemd_units() / TEMPLATES[scope]).read_text(encoding="utf-8")
     # In the first word there are no variables, so a dollar there is one as it stands.
     start = f"ExecStart={_word(program)} run -c {_word(config).replace('$', '$$')} --no-console"
