@@ -3,7 +3,7 @@
 A few lines of aliases can stand for more values than a machine can hold, and brackets can be nested
 deeper than any stack; a file may be a device that never ends. All that is refused in one line. What
 a file may hold beside plain YAML are secrets: ``${NAME}`` for an environment variable and
-``!file PATH`` for what stands in a file.
+``!file PATH`` for what stands in a file, whose path may hold a variable, too.
 """
 
 import os
@@ -146,7 +146,11 @@ class YamlReader:
         return values
 
     def _secret_file(self, node: yaml.Node, location: Location) -> str:
-        path = Path(str(node.value))
+        n_problems = len(self.problems)
+        # Such as ${CREDENTIALS_DIRECTORY}, where systemd puts what only a service may read.
+        path = Path(self._expanded(str(node.value), location))
+        if len(self.problems) > n_problems:
+            return ""
         try:
             path = path if path.is_file() else self._path.parent / path
             if path.exists() and not path.is_file():

@@ -193,6 +193,22 @@ def test_anchors_may_be_used_twice(tmp_path: Path) -> None:
     assert config.events.labels["dog"] == config.events.labels["cat"]
 
 
+def test_secrets_from_a_folder_that_a_variable_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials/token").write_text("abc\n")
+    path = tmp_path / "config.yaml"
+    path.write_text("actions: [{use: command, run: [x, !file '${CREDENTIALS_DIRECTORY}/token']}]")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    file = read_config(path)
+    assert (file.config.actions[0].model_extra or {})["run"] == ["x", "abc"]
+    assert file.secrets == {"abc"}, "the folder's name is none"
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    with pytest.raises(ConfigError) as error:
+        read_config(path)
+    (problem,) = error.value.problems
+    assert "the environment variable CREDENTIALS_DIRECTORY is not set" in problem
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such configuration file"):
         read_config(tmp_path / "nowhere.yaml")
