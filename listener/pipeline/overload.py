@@ -21,7 +21,8 @@ PRESSED_S = 0.5
 """Windows that wait for so long before they are looked at show that the model is behind."""
 
 WIDEN_EVERY_S = 1.0
-"""A wider hop is given this long to show its effect."""
+"""They have to wait for this long before they move apart: a machine may well be busy for a moment. And a
+wider hop is given this long to show its effect."""
 
 JUDGE_OVER_S = 5.0
 """The model's load is judged by so many seconds."""
@@ -49,6 +50,7 @@ class Overload:
         self._on_change = on_change
         self._lock = threading.RLock()
         self._is_on = False
+        self._pressed_at: float | None = None
         self._widened_at = self._judged_at = float("-inf")
         self._busy_s = 0.0
         self.set_windows(hop_s, window_s)
@@ -88,7 +90,9 @@ class Overload:
             self._busy_s += inference_s
             if waited_s > PRESSED_S:
                 self._press(inference_s / max(1, n_windows), now)
-            elif now - self._judged_at >= JUDGE_OVER_S:
+                return
+            self._pressed_at = None
+            if now - self._judged_at >= JUDGE_OVER_S:
                 self._relax(now)
 
     def skip(self, now: float) -> None:
@@ -98,7 +102,9 @@ class Overload:
 
     def _press(self, window_s: float, now: float) -> None:
         self._judge_afresh(now)
-        if now - self._widened_at < WIDEN_EVERY_S:
+        if self._pressed_at is None:
+            self._pressed_at = now
+        if now - max(self._pressed_at, self._widened_at) < WIDEN_EVERY_S:
             return
         self._widened_at = now
         if self.step < self._most:

@@ -43,6 +43,14 @@ def test_a_model_that_keeps_up_sees_every_hop() -> None:
     assert (machine.steps, machine.told) == ([1], [])
 
 
+def test_a_machine_that_is_busy_for_a_moment_is_no_overload() -> None:
+    machine = Machine()
+    for _ in range(20):
+        machine.run(30.0, 0.05)
+        machine.run(0.5, 1.0)
+    assert (machine.steps, machine.told) == ([1], [])
+
+
 def test_windows_move_apart_step_by_step_and_come_together_again() -> None:
     machine = Machine()
     machine.run(60.0, 1.9)
