@@ -6,11 +6,18 @@ two forms and no other.
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from listener.types import Event, Phase
 
 JsonValue = str | float | bool | None
 """What stands in a field of an event's JSON form."""
+
+LONGEST_S = 1e10
+"""Longest time that is believed when it is read, in seconds: three hundred years."""
+
+YEARS = range(1970, 9000)
+"""Those that a moment may lie in that is read; with `LONGEST_S` added to it, a calendar still has it."""
 
 
 def event_dict(event: Event) -> dict[str, JsonValue]:
@@ -40,6 +47,37 @@ def event_json(event: Event) -> str:
     return json.dumps(event_dict(event), allow_nan=False)
 
 
+def event_from_json(line: str) -> Event:
+    """Read what `event_json` has written; a field that is not known is left alone.
+
+    Raises
+    ------
+    ValueError
+        It is no event.
+    """
+    fields = json.loads(line)
+    if not isinstance(fields, dict):
+        raise ValueError("an event is a JSON object")
+    offset_s = None if fields.get("offset_s") is None else _number(fields, "offset_s")
+    phase = Phase(_text(fields, "phase"))
+    if (phase is Phase.OFFSET) is not (offset_s is not None):
+        raise ValueError("an event has an offset_s when it has ended, and only then")
+    return Event(
+        id=_text(fields, "id"),
+        phase=phase,
+        source=_text(fields, "source"),
+        label=_text(fields, "label"),
+        onset_s=_number(fields, "onset_s"),
+        offset_s=offset_s,
+        score=_number(fields, "score"),
+        peak_score=_number(fields, "peak_score"),
+        model=_text(fields, "model"),
+        after_gap=fields.get("after_gap") is True,
+        started_at=_utc(fields, "started_at"),
+        ended_at=_utc(fields, "ended_at"),
+    )
+
+
 def event_line(event: Event) -> str:
     """Write an event as a person would say it.
 
@@ -67,3 +105,31 @@ def utc_text(moment: datetime | None) -> str | None:
 def printable(text: str) -> str:
     """Replace what would move a terminal's cursor or break a log line by ``?``."""
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def is_time(value: object) -> TypeGuard[float]:
+    """Tell whether something that was read is a number, and one that can be a time in seconds."""
+    return isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= LONGEST_S
+
+
+def _text(fields: dict[str, object], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text: {value!r}")
+    return value
+
+
+def _number(fields: dict[str, object], name: str) -> float:
+    value = fields.get(name)
+    if not is_time(value):
+        raise ValueError(f"{name} is no number that can be: {value!r}")
+    return float(value)
+
+
+def _utc(fields: dict[str, object], name: str) -> datetime | None:
+    if fields.get(name) is None:
+        return None
+    moment = datetime.fromisoformat(_text(fields, name))
+    if moment.tzinfo is None or moment.year not in YEARS:
+        raise ValueError(f"{name} is no time in UTC: {moment}")
+    return moment.astimezone(UTC)

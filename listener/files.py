@@ -36,6 +36,15 @@ def whole_file(path: Path) -> Iterator[Path]:
     half_written = target.with_name(f".{target.name[:200]}.{os.getpid()}")
     try:
         yield half_written
+        _sync(half_written)  # or a loss of power could leave the name, and nothing behind it
         half_written.replace(target)
     finally:
         half_written.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from listener.actions.base import MAX_AUDIO_S, Action, AudioTap, Hold
-from listener.actions.run import Board, Job, Run
+from listener.actions.run import Board, Job, Run, Telling
 from listener.config import ActionSettings
 from listener.errors import ActionError, ListenerError
 from listener.types import STATUS, Event
@@ -126,13 +126,17 @@ class Lane:
             and any(fnmatchcase(event.source, pattern) for pattern in chosen.sources)
         )
 
-    def accept(self, event: Event, clips_from: tuple[Job, ...]) -> Job | None:
+    def accept(self, event: Event, clips_from: tuple[Job, ...], telling: Telling) -> Job | None:
         """Put an event into the inbox, or drop it where there is no room. Call with the board held."""
         if self._board.stopping or len(self._inbox) >= self._settings.inbox:
             self._counts["dropped"] += 1
             return None
         waits_for = clips_from if self.action.wants_clip else ()
         job = Job(event, time.monotonic(), self._hold(event), waits_for)
+        # Who wants the sound as well cannot be told later: it will be gone.
+        if not self.action.wants_audio:
+            job.telling = telling
+            telling.add()
         self._inbox.append(job)
         return job
 
@@ -257,6 +261,8 @@ class Lane:
             self._board.changed.notify_all()
         if job.hold is not None:
             job.hold.release()
+        if job.telling is not None:
+            job.telling.finish()
 
     def _close(self) -> None:
         try:

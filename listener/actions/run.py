@@ -50,6 +50,39 @@ class Board:
             return self._clips.get(event.id)
 
 
+class Telling:
+    """An event, until every action that has to be told of it is through with it.
+
+    What it counts is guarded by a lock of its own; whoever makes it is one of those it waits for.
+
+    Parameters
+    ----------
+    event
+        The event.
+    on_told
+        Called when the last one is through; must neither block nor raise.
+    """
+
+    def __init__(self, event: Event, on_told: Callable[[Event], None]) -> None:
+        self._event = event
+        self._on_told = on_told
+        self._left = 1
+        self._lock = threading.Lock()
+
+    def add(self) -> None:
+        """Wait for one more."""
+        with self._lock:
+            self._left += 1
+
+    def finish(self) -> None:
+        """Wait for one less."""
+        with self._lock:
+            self._left -= 1
+            if self._left:
+                return
+        self._on_told(self._event)
+
+
 @dataclass(slots=True, eq=False)
 class Job:
     """An event on its way through one action."""
@@ -65,6 +98,9 @@ class Job:
 
     clips_from: tuple["Job", ...] = ()
     """Those that must be done before this one starts, because they write the clip it wants."""
+
+    telling: Telling | None = None
+    """Told when it is done."""
 
     done: bool = False
     """It has run, failed or was dropped."""

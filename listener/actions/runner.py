@@ -8,12 +8,12 @@ thread that submits. What cannot be done is counted and said.
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from listener.actions.base import Action, AudioTap
 from listener.actions.lane import CANCEL_S, ActionStats, Lane, open_action
-from listener.actions.run import Board, Job
+from listener.actions.run import Board, Job, Telling
 from listener.config import ActionSettings
 from listener.errors import ConfigError
 from listener.types import Event
@@ -32,6 +32,9 @@ class ActionRunner:
         Where actions get the sound of an event from.
     cancel_s
         Seconds that a cancelled action has to return before it is left behind.
+    on_told
+        Called with each event when every action that answers to it is through with it, or has dropped it;
+        those that want sound are not waited for. Called by any thread; must neither block nor raise.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class ActionRunner:
         actions: Sequence[tuple[Action, ActionSettings]],
         audio: AudioTap,
         cancel_s: float = CANCEL_S,
+        on_told: Callable[[Event], None] = lambda event: None,
     ) -> None:
         names = Counter(action.name for action, _ in actions)
         problems = [
@@ -55,6 +59,7 @@ class ActionRunner:
             raise ConfigError(*problems)
         self._board = Board()
         self._cancel_s = cancel_s
+        self._on_told = on_told
         self._lanes = [Lane(action, settings, audio, self._board, cancel_s) for action, settings in actions]
         # An action that wants the clip waits for the jobs that write it: those are accepted first.
         self._clips_first = sorted(self._lanes, key=lambda lane: not lane.action.writes_clip)
@@ -75,15 +80,19 @@ class ActionRunner:
         for lane in self._lanes:
             lane.start()
 
-    def submit(self, event: Event) -> None:
-        """Hand an event to every action that answers to it. Never waits and never raises."""
+    def submit(self, event: Event, has_sound: bool = True) -> None:
+        """Hand an event to every action that answers to it. Never waits and never raises.
+
+        An event whose sound nobody has is not handed to actions that want sound.
+        """
+        telling = Telling(event, self._on_told)
         writers: list[Job] = []
         full: list[Lane] = []
         with self._board.changed:
             for lane in self._clips_first:
-                if not lane.selects(event):
+                if not lane.selects(event) or (lane.action.wants_audio and not has_sound):
                     continue
-                job = lane.accept(event, tuple(writers))
+                job = lane.accept(event, tuple(writers), telling)
                 if job is None:
                     full.append(lane)
                 elif lane.action.writes_clip:
@@ -91,6 +100,7 @@ class ActionRunner:
             self._board.changed.notify_all()
         for lane in full:
             lane.complain_of_full_inbox()
+        telling.finish()
 
     def stats(self) -> Mapping[str, ActionStats]:
         """Give the counts of each action by its name, in the order of the configuration."""
@@ -101,14 +111,20 @@ class ActionRunner:
 
         What waits and what runs has ``budget_s`` seconds; then runs are cancelled and the
         rest is dropped. The call lasts ``cancel_s`` longer at most, and names in the log
-        the threads that go on all the same. Stopping twice does nothing.
+        the threads that go on all the same. To stop again can only make it shorter.
         """
-        with self._board.changed:
-            if not self._board.stopping:
-                self._board.stop_at = time.monotonic() + budget_s
-            self._board.changed.notify_all()
-            # A moment more than a cancelled run has, so that its lane can see it end.
-            until = self._board.stop_at + self._cancel_s + 0.5
-        alive = [name for lane in self._lanes for name in lane.alive_at(until)]
+        self.hurry(budget_s)
+        # A moment more than a cancelled run has, so that its lane can see it end.
+        alive = self.wait(self._board.stop_at + self._cancel_s + 0.5)
         if alive:
             log.error("still running at the end: %s", ", ".join(alive))
+
+    def hurry(self, budget_s: float) -> None:
+        """Take no more events, and end what waits and what runs within ``budget_s`` seconds; do not wait."""
+        with self._board.changed:
+            self._board.stop_at = min(self._board.stop_at, time.monotonic() + budget_s)
+            self._board.changed.notify_all()
+
+    def wait(self, until: float) -> list[str]:
+        """Wait for the end, until a moment of ``time.monotonic()``; name the threads that go on."""
+        return [name for lane in self._lanes for name in lane.alive_at(until)]
