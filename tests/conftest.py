@@ -44,6 +44,13 @@ def _is_ours(thread: threading.Thread) -> bool:
     return not isinstance(thread, threading._DummyThread)
 
 
+@pytest.fixture(autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the program keep its state anywhere but in the home of whoever runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real recordings."""

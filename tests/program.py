@@ -6,9 +6,10 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -25,9 +26,16 @@ def run(
     *arguments: str | Path, cwd: Path | None = None, stdin: bytes | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `listener` to its end."""
-    done = subprocess.run(
-        command(*arguments), cwd=cwd, input=stdin, capture_output=True, timeout=PATIENCE_S, check=False
-    )
+    with tempfile.TemporaryDirectory(prefix="state-") as state:
+        done = subprocess.run(
+            command(*arguments),
+            cwd=cwd,
+            env={**os.environ, "XDG_STATE_HOME": state},
+            input=stdin,
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
@@ -42,13 +50,38 @@ def comparable(event: dict[str, Any]) -> dict[str, Any]:
 
 
 class Program:
-    """`listener` running beside the test; ended with the ``with`` block, whatever happens."""
+    """`listener` running beside the test; ended with the ``with`` block, whatever happens.
 
-    def __init__(self, *arguments: str | Path, cwd: Path | None = None) -> None:
+    Parameters
+    ----------
+    arguments
+        Of the command line.
+    cwd
+        Where it runs.
+    state
+        Where it keeps its state: a folder that outlives it, for who starts it again.
+    environment
+        Variables beside those of the test.
+    """
+
+    def __init__(
+        self,
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        state: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._state = tempfile.TemporaryDirectory(prefix="state-")
+        state_home = str(state or self._state.name)
         self._process = subprocess.Popen(
             command(*arguments),
             cwd=cwd,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                "XDG_STATE_HOME": state_home,
+                **(environment or {}),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -81,6 +114,16 @@ class Program:
         """Send a signal, as Ctrl-C does."""
         self._process.send_signal(number)
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it as a crash would, and wait until it is gone."""
+        self._process.kill()
+        self._process.wait()
+
     def wait(self) -> int:
         """Wait for its end and give its exit code."""
         return self._process.wait(PATIENCE_S)
@@ -96,6 +139,7 @@ class Program:
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
+        self._state.cleanup()
 
     def _collect(self, pipe: IO[str], lines: queue.Queue[str]) -> None:
         for line in pipe:

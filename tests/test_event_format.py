@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from listener.event_format import event_dict, event_json, event_line, printable, utc_text
+from listener.event_format import event_dict, event_from_json, event_json, event_line, printable, utc_text
+from listener.types import Event
 from tests.actions.fakes import OFFSET, ONSET
 
 
@@ -73,3 +74,44 @@ def test_lines_for_a_person() -> None:
 def test_a_line_is_one_line_and_moves_no_cursor() -> None:
     assert printable("a\nb\x1b[2Jc\u2028d é🐕") == "a?b?[2Jc?d é🐕"
     assert event_line(replace(ONSET, label="a\nb")).startswith("a?b began")
+
+
+@pytest.mark.parametrize(
+    "event", [ONSET, OFFSET, replace(OFFSET, started_at=None, ended_at=None, after_gap=True)]
+)
+def test_what_was_written_can_be_read(event: Event) -> None:
+    assert event_from_json(event_json(event)) == event
+
+
+def test_fields_of_a_later_version_are_left_alone() -> None:
+    assert event_from_json(json.dumps({**event_dict(ONSET), "colour": "green"})) == ONSET
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": None},
+        {"label": 5},
+        {"phase": "middle"},
+        {"offset_s": 3.0},
+        {"phase": "offset"},
+        {"onset_s": "12.5"},
+        {"onset_s": -1},
+        {"onset_s": True},
+        {"onset_s": 1e300},
+        {"onset_s": 10**400},
+        {"score": float("nan")},
+        {"started_at": "yesterday"},
+        {"started_at": "2026-01-31T06:12:03.250"},
+        {"started_at": "0001-01-01T00:00:00Z"},
+    ],
+)
+def test_what_is_no_event_is_not_read(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        event_from_json(json.dumps({**event_dict(ONSET), **changes}))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", "{}"])
+def test_what_is_no_object_is_no_event(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        event_from_json(text)

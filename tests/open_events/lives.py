@@ -1,0 +1,47 @@
+"""The program's life as far as open events go, and some events."""
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from listener.open_events import OpenEvents
+from listener.types import Decision, Event, Phase, Reason
+from tests.program import PATIENCE_S
+
+START = datetime(2026, 1, 31, 6, 12, 3, 250_000, tzinfo=UTC)
+DOG = Event("dog-1", Phase.ONSET, "mic", "dog", 12.5, None, 0.91, 0.97, "m/1", started_at=START)
+CAT = replace(DOG, id="cat-1", label="cat", onset_s=14.0, started_at=START + timedelta(seconds=1.5))
+
+
+def ended(event: Event, offset_s: float) -> Event:
+    lasted = timedelta(seconds=offset_s - event.onset_s)
+    clock = None if event.started_at is None else event.started_at + lasted
+    return replace(event, phase=Phase.OFFSET, offset_s=offset_s, ended_at=clock)
+
+
+def going_on(event: Event, end_s: float, reason: Reason = Reason.ONGOING) -> list[Decision]:
+    return [Decision(event.source, event.label, end_s, 0.9, 0.9, 0.5, reason)]
+
+
+class Life:
+    """The program, from a start to its end or to a kill, as far as open events go."""
+
+    def __init__(self, folder: Path, key: str = "key", is_service: bool = False) -> None:
+        self.path = folder / f"open-events-{key}.jsonl"
+        self.journal = OpenEvents(folder, key, is_service)
+        self.journal.start()
+
+    def kill(self) -> None:
+        """Leave the file as it is: what is done at an end is done to another file."""
+        left = self.path.read_bytes() if self.path.exists() else b""
+        self.journal.close()
+        self.path.write_bytes(left)
+
+    def wait_for_text(self, text: str) -> None:
+        pause = threading.Event()
+        for _ in range(round(PATIENCE_S / 0.01)):
+            if self.path.exists() and text in self.path.read_text():
+                return
+            pause.wait(0.01)
+        raise AssertionError(f"'{text}' was never written")
