@@ -9,6 +9,7 @@ set it and every `Microphone` initialises PortAudio anew.
 """
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -162,6 +163,29 @@ class VirtualMicrophone:
         line = next(line for line in self._modules().splitlines() if "module-null-sink" in line)
         self._pactl(*line.split())
 
+    def add_device(self, name: str, device: str = "vmic.monitor", *, first: bool = False) -> None:
+        """Add a device to those that ALSA knows: as if another microphone were plugged in.
+
+        Parameters
+        ----------
+        name
+            Under which it is listed.
+        device
+            The server's source behind it.
+        first
+            Whether it is listed before all others, which all get another index.
+        """
+        asound = self._asound.read_text()
+        added = _PCM.format(name=name, device=device, directory=self.directory, text=name)
+        self._write_asound(added + asound if first else asound + added)
+
+    def remove_device(self, name: str) -> None:
+        """Take a device from those that ALSA knows."""
+        pattern = rf"^pcm\.{re.escape(name)} \{{.*\n.*\}}\n"
+        changed, n_removed = re.subn(pattern, "", self._asound.read_text(), flags=re.MULTILINE)
+        assert n_removed == 1
+        self._write_asound(changed)
+
     def close(self) -> None:
         """End players and server, and remove their files."""
         for player in self._players:
@@ -196,11 +220,21 @@ class VirtualMicrophone:
         asound += pcm("room", "vmic.monitor", "the same once more")
         asound += pcm("fifo", "fifo", "unpaced pipe")
         asound += f'ctl.!default {{ type pulse server "unix:{self.directory}/native" }}\n'
-        (self.directory / "asound.conf").write_text(asound)
+        self._write_asound(asound)
         (self.directory / "pulse.pa").write_text(self._modules())
         (self.directory / "client.conf").write_text(_CLIENT)
         for name in ("run", "state"):
             (self.directory / name).mkdir(mode=0o700)
+
+    @property
+    def _asound(self) -> Path:
+        return self.directory / "asound.conf"
+
+    def _write_asound(self, text: str) -> None:
+        # At once: somebody may be about to read it.
+        new = self._asound.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self._asound)
 
     def _pactl(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from listener.errors import DeviceError
 from listener.sources.blocks import Blocks
 from listener.sources.devices import channels_to_open, find_device
+from listener.sources.jack import HOST_API, RESTART, leave_behind, server_died
 from listener.sources.pcm import Channel
 from listener.sources.portaudio import (
     NO_ANSWER,
@@ -17,6 +18,7 @@ from listener.sources.portaudio import (
     InputStream,
     RateRefusedError,
     load_backend,
+    release,
 )
 
 BLOCK_S = 0.064
@@ -77,6 +79,7 @@ class Connection:
         """Of the device."""
         self._backend: Backend = load_backend(wish.backend)
         self._initialised = False
+        self._is_jack = False
         self._stream: InputStream | None = None
         self._lock = threading.Lock()
         self._away_since: float | None = None
@@ -98,7 +101,10 @@ class Connection:
         DeviceError
             It refuses.
         """
+        if device.api == HOST_API and server_died():
+            raise DeviceError(f"microphone '{device.name}' cannot be opened: {RESTART}")
         self.name = device.name
+        self._is_jack = device.api == HOST_API
         self.channels = channels_to_open(device, self.wish.channel)
         problem: DeviceError | None = None
         refused: set[int] = set()
@@ -122,10 +128,13 @@ class Connection:
         with self._lock:  # nobody may be looking at it while it is closed
             stream, self._stream, self._away_since = self._stream, None, time.monotonic()
         if stream is not None:
-            stream.close()
+            if self._is_jack and server_died():
+                leave_behind(stream)
+            else:
+                stream.close()
             self.blocks.interrupt()
         if self._initialised:
-            self._backend.terminate()
+            release(self._backend)
             self._initialised = False
 
     def take_again(self) -> None:

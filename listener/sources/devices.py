@@ -14,6 +14,7 @@ from listener.sources.portaudio import (
     DeviceInfo,
     ask,
     load_backend,
+    release,
 )
 
 MOST_REAL_CHANNELS = 8
@@ -123,7 +124,7 @@ def _listed(
     try:
         return [look(backend, device) for device in backend.devices()]
     finally:
-        backend.terminate()
+        release(backend)
 
 
 def _probed(backend: Backend, device: DeviceInfo) -> DeviceInfo:

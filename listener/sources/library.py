@@ -24,6 +24,7 @@ from listener.errors import DeviceError
 from listener.sources.connection import Connection, Wish, same_device
 from listener.sources.device_set import DeviceSet, device_set
 from listener.sources.devices import find_device
+from listener.sources.jack import server_died
 from listener.sources.look import Lookout
 from listener.sources.portaudio import LOCK, DeviceInfo, ask
 
@@ -113,7 +114,7 @@ class Library:
 
     def _connect(self, wish: Wish, around: DeviceSet) -> Connection:
         """Open a device of PortAudio's list, if that can be trusted."""
-        if self._open and around != self._listed:
+        if (self._open or server_died()) and around != self._listed:
             raise _Outdated
         connection = Connection(wish)
         try:
@@ -121,7 +122,7 @@ class Library:
             try:
                 device = find_device(devices, wish.device)
             except DeviceError:
-                if self._open:
+                if self._open or server_died():
                     raise _Outdated from None
                 raise
             return self._begin(connection, device)
@@ -143,7 +144,7 @@ class Library:
             raise
 
     def _devices(self, connection: Connection, around: DeviceSet) -> list[DeviceInfo]:
-        if not self._open:
+        if not (self._open or server_died()):
             self._listed = around
         return connection.devices()
 
@@ -172,6 +173,11 @@ class Library:
         self._lookout.forget()
 
     def _refuse_rescan(self, device: DeviceInfo, around: DeviceSet) -> None:
+        if server_died():
+            raise DeviceError(
+                f"microphone '{device.name}' is there, but cannot be taken since a JACK server has ended: "
+                "restart the listener"
+            )
         if self._in_vain == around:
             raise DeviceError(f"microphone '{device.name}' is there, but PortAudio does not list it")
         for each in self._open:

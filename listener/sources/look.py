@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 
 from listener.errors import DeviceError
 from listener.sources.device_set import DeviceSet
-from listener.sources.portaudio import NO_ANSWER, BackendName, DeviceInfo, load_backend
+from listener.sources.portaudio import NO_ANSWER, BackendName, DeviceInfo, load_backend, release
 
 LOOK_S = 10.0
 """How long the other process may take, in seconds: a small machine loads Python in one or two."""
@@ -41,7 +41,7 @@ def main() -> None:
     try:
         print(json.dumps([asdict(device) for device in backend.devices()]))  # noqa: T201 - the answer
     finally:
-        backend.terminate()
+        release(backend)
 
 
 def look_from_outside(backend: BackendName) -> list[DeviceInfo]:
@@ -81,10 +81,13 @@ class Lookout:
     ----------
     look
         How to see the devices of now.
+    now
+        The monotonic clock, in seconds.
     """
 
-    def __init__(self, look: Look = look_from_outside) -> None:
+    def __init__(self, look: Look = look_from_outside, now: Callable[[], float] = time.monotonic) -> None:
         self._look = look
+        self._now = now
         self._lock = threading.Lock()
         self._seen: dict[BackendName, _Seen] = {}
         self._around: DeviceSet | None = None
@@ -106,7 +109,7 @@ class Lookout:
             There is no answer.
         """
         with self._lock:  # two that wait for the same answer
-            now = time.monotonic()
+            now = self._now()
             if around != self._around:
                 self._around, self._changed_s = around, now
             seen = self._seen.get(backend)

@@ -17,6 +17,7 @@ from typing import Literal, Protocol, TypeVar
 
 from listener.errors import DeviceError
 from listener.sources.alsa import check_alsa
+from listener.sources.jack import server_died
 from listener.sources.quiet import silence_c_libraries
 
 BackendName = Literal["pyaudio", "sounddevice"]
@@ -68,6 +69,9 @@ class DeviceInfo:
     default_rate_hz: int
     """Sample rate that it suggests."""
 
+    api: str = "ALSA"
+    """The sound system behind it, as PortAudio calls it."""
+
     default: bool = False
     """It is the one that the system would choose."""
 
@@ -95,7 +99,7 @@ class Backend(Protocol):
         """Start PortAudio, or count one user more."""
 
     def terminate(self) -> None:
-        """Undo one `initialise`."""
+        """Undo one `initialise`: see `release`."""
 
     def devices(self) -> list[DeviceInfo]:
         """All devices with at least one input channel."""
@@ -148,6 +152,12 @@ def opening_error(error: Exception) -> DeviceError:
     texts = [part for part in error.args if isinstance(part, str)]
     kind = RateRefusedError if INVALID_SAMPLE_RATE in codes else DeviceError
     return kind(texts[0] if texts else str(error))
+
+
+def release(backend: Backend) -> None:
+    """Undo one `Backend.initialise`, unless that would end the process."""
+    if not server_died():
+        backend.terminate()
 
 
 def ask(

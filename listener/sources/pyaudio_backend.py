@@ -42,6 +42,7 @@ class PyAudioBackend:
                 backend="pyaudio",
                 channels=int(info["maxInputChannels"]),
                 default_rate_hz=round(info["defaultSampleRate"]),
+                api=str(self._library.get_host_api_info_by_index(info["hostApi"])["name"]),
                 default=info["index"] == default,
             )
             for info in infos

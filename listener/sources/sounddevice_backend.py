@@ -41,6 +41,7 @@ class SoundDeviceBackend:
                 backend="sounddevice",
                 channels=int(info["max_input_channels"]),
                 default_rate_hz=round(info["default_samplerate"]),
+                api=str(sounddevice.query_hostapis(info["hostapi"])["name"]),
                 default=info["index"] == default,
             )
             for info in sounddevice.query_devices()

@@ -1,8 +1,10 @@
 """The microphone, through real PortAudio from a real sound server."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +19,11 @@ from listener.errors import DeviceError
 from listener.sources import portaudio
 from listener.sources.connection import QUEUE_S
 from listener.sources.devices import list_devices
+from listener.sources.jack import RESTART
 from listener.sources.microphone import Microphone, MicrophoneOptions
-from listener.sources.portaudio import BACKENDS, BackendName, DeviceInfo, RateRefusedError
+from listener.sources.portaudio import BACKENDS, NO_ANSWER, BackendName, DeviceInfo, RateRefusedError
 from listener.types import AudioChunk
+from tests.program import command, run
 from tests.virtual_microphone import PATIENCE_S, VirtualMicrophone
 
 RATE = 16_000
@@ -166,6 +170,149 @@ def test_a_frozen_server_holds_nobody_up(
 
 
 @both_backends
+def test_a_server_that_is_frozen_from_the_first_holds_nobody_up(
+    backend: BackendName, virtual_microphone: VirtualMicrophone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portaudio, "ANSWER_S", 0.5)
+    microphone = Microphone("mic", MicrophoneOptions(backend=backend))
+    virtual_microphone.freeze()
+    with pytest.raises(DeviceError, match="does not answer"):
+        microphone.open()
+    with pytest.raises(DeviceError, match="does not answer"):
+        list_devices([backend], probe=True)
+    virtual_microphone.thaw()
+    try:
+        monkeypatch.setattr(portaudio, "ANSWER_S", PATIENCE_S)
+        assert microphone.open() == RATE
+        assert read_until(microphone, lambda chunks: len(chunks) > 1)
+    finally:
+        microphone.close()
+
+
+@both_backends
+def test_one_that_comes_while_another_is_open_is_found(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    """PortAudio reads its list anew for that: the other one says how much it missed."""
+    played = noise(60 * RATE)
+    late = Microphone("late", MicrophoneOptions(backend=backend, device="late"))
+    with opened(backend, device="room") as microphone, ThreadPoolExecutor(1) as reader:
+        read_until(microphone, lambda chunks: len(chunks) > 1)
+        virtual_microphone.play_array(played)
+        read_until(microphone, lambda chunks: len(heard_in(joined(chunks))) > RATE)
+        reading = reader.submit(
+            read_until, microphone, lambda chunks: any(chunk.overflowed for chunk in chunks[:-10])
+        )
+        with pytest.raises(DeviceError, match="no microphone is called 'late'"):
+            late.open()
+        virtual_microphone.add_device("late", first=True)
+        try:
+            assert late.open() == RATE
+            chunks = reading.result(PATIENCE_S)
+            heard_late = read_until(late, lambda chunks: len(chunks) > 1)
+        finally:
+            late.close()
+    assert position_of(heard_late[0].samples, played)
+    assert [chunk.overflowed for chunk in chunks].count(True) == 1
+    index = [chunk.overflowed for chunk in chunks].index(True)
+    before, after = chunks[index - 1], chunks[index]
+    told = after.first_sample - before.end_sample
+    true = position_of(after.samples, played) - position_of(before.samples, played) - len(before.samples)
+    assert 0 < told < RATE
+    assert abs(told - true) < RATE / 4
+
+
+def position_of(samples: NDArray[np.float32], played: NDArray[np.int16]) -> int:
+    """Where a piece of what was played lies."""
+    piece = np.round(samples * 32_768).astype(np.int16)
+    for position in np.flatnonzero(played == piece[0]):
+        if np.array_equal(played[position : position + len(piece)], piece):
+            return int(position)
+    raise AssertionError("that was never played")
+
+
+@both_backends
+def test_one_that_comes_back_under_another_number_is_found(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    virtual_microphone.add_device("usb")
+    with opened(backend, device="usb") as microphone:
+        read_until(microphone, lambda chunks: len(chunks) > 1)
+        before = number_of("usb", backend)
+    virtual_microphone.remove_device("usb")
+    with pytest.raises(DeviceError, match="no microphone is called 'usb'"):
+        microphone.open()
+    virtual_microphone.add_device("usb", first=True)
+    try:
+        microphone.open()
+        read_until(microphone, lambda chunks: len(chunks) > 1)
+    finally:
+        microphone.close()
+    assert number_of("usb", backend) != before
+
+
+def number_of(name: str, backend: BackendName) -> int:
+    return next(device.index for device in list_devices([backend]) if device.name == name)
+
+
+@both_backends
+def test_it_is_worth_an_attempt_when_a_device_has_come(
+    backend: BackendName, virtual_microphone: VirtualMicrophone
+) -> None:
+    microphone = Microphone("mic", MicrophoneOptions(backend=backend, device="late"))
+    with pytest.raises(DeviceError):
+        microphone.open()
+    with ThreadPoolExecutor(1) as waiter:
+        stopping = threading.Event()
+        waiting = waiter.submit(microphone.await_return, 1_000, stopping)
+        virtual_microphone.add_device("late")
+        waiting.result(PATIENCE_S)
+        waiting = waiter.submit(microphone.await_return, 1_000, stopping)
+        microphone.open()
+        microphone.close()
+        waiting.result(PATIENCE_S)  # soon again, as it may not be ready yet
+        microphone._eager_until = 0.0
+        waiting = waiter.submit(microphone.await_return, 1_000, stopping)
+        stopping.set()
+        waiting.result(PATIENCE_S)
+
+
+@pytest.mark.parametrize("arguments", [["devices"], ["record", "--out", "a.wav"]], ids=lambda each: each[0])
+def test_ctrl_c_ends_a_command_that_waits_for_a_frozen_server(
+    arguments: list[str], virtual_microphone: VirtualMicrophone, tmp_path: Path
+) -> None:
+    virtual_microphone.freeze()
+    process = subprocess.Popen(command(*arguments), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    await_true(lambda: is_asking(process.pid))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_frozen_server_is_named(virtual_microphone: VirtualMicrophone, tmp_path: Path) -> None:
+    virtual_microphone.freeze()
+    for arguments in (["devices"], ["record", "--out", "a.wav"]):
+        done = run(*arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr == f"listener: {NO_ANSWER}\n"
+
+
+def is_asking(process: int) -> bool:
+    """Whether a process waits for a sound server: libpulse has made its thread for that."""
+    names = [path.read_text().strip() for path in Path(f"/proc/{process}/task").glob("*/comm")]
+    return "threaded-ml" in names
+
+
+def await_true(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@both_backends
 def test_one_microphone_comes_and_goes_while_another_goes_on(
     backend: BackendName, virtual_microphone: VirtualMicrophone
 ) -> None:
@@ -244,16 +391,22 @@ def test_another_rate_can_be_asked_for(backend: BackendName, virtual_microphone:
 @pytest.fixture
 def jack(no_audio_system: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A device that knows one rate, 48 kHz, and refuses every other: JACK without a sound card."""
+    with jack_server(monkeypatch):
+        yield
+
+
+@contextmanager
+def jack_server(monkeypatch: pytest.MonkeyPatch) -> "Iterator[subprocess.Popen[bytes]]":
     name = f"test-{os.getpid()}"
     monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
     command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "512"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + PATIENCE_S
-        while not list_devices(["pyaudio"]):
+        while not any(device.name == "system" for device in list_devices(["pyaudio"])):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        yield
+        yield server
     finally:
         server.terminate()
         server.wait()
@@ -268,6 +421,58 @@ def test_a_device_that_refuses_the_rate_is_opened_at_its_own(backend: BackendNam
     finally:
         microphone.close()
     assert {chunk.sample_rate for chunk in chunks} == {48_000}
+
+
+CANNOT_BE_OPENED = f"microphone 'system' cannot be opened: {RESTART}"
+
+JACK_PROGRAM = """
+import os, sys
+from listener.errors import DeviceError
+from listener.sources.devices import list_devices
+from listener.sources.microphone import Microphone, MicrophoneOptions
+from listener.sources.portaudio import LOCK
+backend, device, server = sys.argv[1:]
+microphone = Microphone("mic", MicrophoneOptions(backend=backend, device=device))
+microphone.open()
+assert microphone.read(9)
+os.kill(int(server), 9)
+try:
+    for _ in range(4):
+        microphone.read(0.5)
+except DeviceError as error:
+    print(error)
+microphone.close()
+assert not LOCK.locked()
+try:
+    microphone.open()
+    assert microphone.read(9)
+except DeviceError as error:
+    print(error)
+microphone.close()
+list_devices(probe=False)
+print("the end")
+"""
+
+
+@both_backends
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("system", ["microphone of source 'mic' is gone: was it unplugged?", CANNOT_BE_OPENED]),
+        ("room", []),
+    ],
+)
+def test_a_dead_jack_server_ends_neither_the_process_nor_other_microphones(
+    backend: BackendName,
+    device: str,
+    told: list[str],
+    virtual_microphone: VirtualMicrophone,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with jack_server(monkeypatch) as server:
+        command = [sys.executable, "-c", JACK_PROGRAM, backend, device, str(server.pid)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, [*told, "the end"], "")
 
 
 class FakeBackend:
