@@ -30,7 +30,7 @@ from listener.pipeline.tap import RingTap
 from listener.pipeline.threads import StageThread, join_all, wait_for
 from listener.pipeline.troubles import Troubles
 from listener.sources.base import Source
-from listener.types import Decision, Event, PipelineStats, Prediction, SourceState, StageProgress
+from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction, SourceState, StageProgress
 
 LOOK_EVERY_S = 0.1
 STOP_STAGE_S = 2.5
@@ -40,7 +40,9 @@ five seconds more: all in all, less than 15 s."""
 LEAST_ACTIONS_S = 1.0
 """What is left for actions, however long the stages took."""
 ACTIONS_FINISH_S = 60.0
-"""What they have when the sources ended by themselves and nobody waits."""
+"""What they have when the sources ended by themselves, or others took their place, and nobody waits."""
+HURRY_S = 3.0
+"""What is left when somebody does not want to wait: a program has two seconds to end politely."""
 
 
 class Pipeline:
@@ -59,10 +61,12 @@ class Pipeline:
     actions
         What is done about events; see `listener.assembly.build_actions`.
     on_event, on_step
-        Called with each event, by one thread at a time, and in the inference thread with each
-        window's scores and decisions. They must not block.
+        Called with each event, by one thread at a time and before any action is told of it, and in the
+        inference thread with each window's scores and decisions. They must not block.
     duration_s
         Seconds of sound after which each source is taken to have ended; None: listen on.
+    on_told
+        Called with each event when the actions are through with it: see `ActionRunner`.
     """
 
     def __init__(
@@ -75,13 +79,14 @@ class Pipeline:
         on_event: Callable[[Event], None] = lambda event: None,
         on_step: Callable[[Prediction, list[Decision]], None] = lambda prediction, decisions: None,
         duration_s: float | None = None,
+        on_told: Callable[[Event], None] = lambda event: None,
     ) -> None:
         card = classifier.card
         doorbell = threading.Event()
         self.done = threading.Event()
         """Set when every source has ended and its events are told, or when a stage has failed."""
         self.failure: tuple[str, Exception] | None = None
-        self._tell = on_event
+        self._tell, self._on_told = on_event, on_told
         self._telling = threading.Lock()
         self._troubles = Troubles(self._on_event)
         self._captures = {
@@ -102,7 +107,7 @@ class Pipeline:
             analysis, self._captures, self._inbox, doorbell, self._overload, self._on_event, on_step
         )
         self._runner = self._make_runner(actions)
-        self._retiring: list[threading.Thread] = []
+        self._retiring: list[tuple[ActionRunner, threading.Thread]] = []
         self._capture_threads = [
             StageThread(f"capture:{name}", capture.run, self._on_failure)
             for name, capture in self._captures.items()
@@ -161,8 +166,26 @@ class Pipeline:
         self._inference.stop()
         join_all([self._features_thread, self._inference_thread], STOP_STAGE_S)
         self._troubles.finish()
-        self._runner.stop(max(LEAST_ACTIONS_S, end_at - time.monotonic()))
-        join_all(self._retiring, LEAST_ACTIONS_S)
+        actions_s = max(LEAST_ACTIONS_S, end_at - time.monotonic())
+        for runner, _ in self._retiring:
+            runner.hurry(actions_s)
+        self._runner.stop(actions_s)
+        join_all([thread for _, thread in self._retiring], LEAST_ACTIONS_S)
+
+    def hurry(self) -> None:
+        """End now: open events get their offset if that is soon done, and what actions run is cancelled.
+
+        For who cannot wait for `stop`, also while it is under way.
+        """
+        until = time.monotonic() + HURRY_S
+        for capture in self._captures.values():
+            capture.stop()
+        wait_for([self._features_thread, self._inference_thread], HURRY_S / 3)
+        runners = [self._runner, *(runner for runner, _ in self._retiring)]
+        for runner in runners:
+            runner.hurry(0.0)
+        for runner in runners:
+            runner.wait(until)
 
     def change_analysis(
         self, classifier: Classifier, rules: Sequence[LabelRule | None], hop_s: float, timeout_s: float = 60.0
@@ -207,15 +230,15 @@ class Pipeline:
         runner.start()
         with self._telling:
             before, self._runner = self._runner, runner
-        retiring = threading.Thread(
-            target=before.stop, args=(ACTIONS_STOP_S,), name="actions:retiring", daemon=True
+        thread = threading.Thread(
+            target=before.stop, args=(ACTIONS_FINISH_S,), name="actions:retiring", daemon=True
         )
-        retiring.start()
-        self._retiring = [thread for thread in (*self._retiring, retiring) if thread.is_alive()]
+        thread.start()
+        self._retiring = [each for each in (*self._retiring, (before, thread)) if each[1].is_alive()]
 
     def announce(self, event: Event) -> None:
-        """Tell of an event that comes from elsewhere than the model."""
-        self._on_event(event)
+        """Tell of an event that comes from elsewhere than the model, and whose sound nobody has."""
+        self._on_event(event, has_sound=False)
 
     def progress(self) -> list[StageProgress]:
         """How far each stage is; for who watches that none stands still."""
@@ -235,6 +258,11 @@ class Pipeline:
         ]
         done = self._inference.windows + self._inference.skipped.total()
         return [*stages, StageProgress("inference", done, not self._inbox.empty())]
+
+    @property
+    def card(self) -> ModelCard:
+        """Of the model in force: within `on_step`, of the one whose scores are given."""
+        return self._inference.classifier.card
 
     @property
     def sample_rate(self) -> int:
@@ -289,12 +317,12 @@ class Pipeline:
 
     def _make_runner(self, actions: Sequence[tuple[Action, ActionSettings]]) -> ActionRunner:
         rings = {name: capture.ring for name, capture in self._captures.items()}
-        return ActionRunner(actions, RingTap(rings))
+        return ActionRunner(actions, RingTap(rings), on_told=self._on_told)
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: Event, has_sound: bool = True) -> None:
         with self._telling:
-            self._runner.submit(event)
             self._tell(event)
+            self._runner.submit(event, has_sound)
 
     def _on_failure(self, stage: str, error: Exception) -> None:
         if self.failure is None:
