@@ -165,7 +165,12 @@ def test_no_secret_in_the_journal_and_every_field_of_an_event(folder: Path, jour
     assert {entry["SYSLOG_IDENTIFIER"] for entry in reader.entries} == {"listener"}
     assert not any(TIME.match(entry["MESSAGE"]) for entry in reader.entries), "journald has a clock"
     events = [entry for entry in reader.entries if "LISTENER_EVENT_ID" in entry]
-    assert len(events) == 10, "an event is no repeat of another one"
+    # The kernel keeps ten datagrams for a reader; a busy machine may need more. Then that is said.
+    missing = [
+        re.match(r"\d+(?= lines of the log are missing)", entry["MESSAGE"]) for entry in reader.entries
+    ]
+    assert len(events) + sum(int(count[0]) for count in missing if count) >= 10, "no event is a repeat"
+    assert events
     for event in events:
         assert event["PRIORITY"] == "6"
         assert (event["LISTENER_LABEL"], event["LISTENER_SOURCE"]) == ("loud", "yard")
@@ -177,8 +182,9 @@ def test_no_secret_in_the_journal_and_every_field_of_an_event(folder: Path, jour
 def test_repeats_are_summed_up_at_the_end(folder: Path) -> None:
     told = run(folder, "run", "-c", failing(folder), "--no-console")
     refused = [line for line in told.splitlines() if "action 'shell' failed" in line]
-    assert len(refused) == 6
-    assert "(said 5 times more in " in refused[-1]
+    held_back = [int(times) for line in refused for times in re.findall(r"said (\d+) times more", line)]
+    assert held_back
+    assert len(refused) - len(held_back) + sum(held_back) == 10
 
 
 @pytest.mark.parametrize(
@@ -247,9 +253,12 @@ thread.join()
         (LOST_THREAD, ["CRITICAL: the thread capture:mic has ended", "Traceback", "ValueError: •••"]),
         ("log.info('%d', 's3cret-4f2a')", ["INFO: %d (the values of this line cannot be told)"]),
         ("log.info('told', stack_info=True, extra=logs.fields(x='s3cret-4f2a'))", ["told\nStack"]),
-        ("for n in range(8): log.error('told')", ["told (said 3 times more in 0 s)"]),
-        ("for n in range(8): log.error('told')\n_leave(1)", ["told (said 3 times more in 0 s)"]),
-        ("for n in range(8): log.error('told')\nlogs.close()\nlog.error('told')", ["in 0 s)", "told\n"]),
+        ("for n in range(8): log.error('told')", ["told (said 3 times more in "]),
+        ("for n in range(8): log.error('told')\n_leave(1)", ["told (said 3 times more in "]),
+        (
+            "for n in range(8): log.error('told')\nlogs.close()\nlog.error('told')",
+            ["told (said 3 times more in ", "told\n"],
+        ),
     ],
 )
 def test_whatever_ends_the_program(code: str, words: list[str], tmp_path: Path) -> None:
