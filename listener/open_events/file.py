@@ -32,7 +32,6 @@ class JournalFile:
         """Bytes in it."""
         self._lock_path = folder / f"{name}.lock"
         self._lock: int | None = None
-        self._file: int | None = None
 
     def lock(self) -> None:
         """Take hold of the file, and do away with what a process that was killed left half-written.
@@ -44,7 +43,7 @@ class JournalFile:
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         while self._lock is None:
-            lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(self._lock_path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Whoever had it before may have removed it: then the next one would lock another file.
@@ -67,26 +66,28 @@ class JournalFile:
             return b""
 
     def append(self, text: str) -> None:
-        """Add whole lines."""
-        if self._file is None:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self.size = os.fstat(self._file).st_size
-        elif not os.fstat(self._file).st_nlink:
-            raise FileNotFoundError(errno.ENOENT, "somebody has removed it", str(self.path))
-        data = text.encode()
-        if os.write(self._file, data) < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self.size += len(data)
+        """Add whole lines to a file that is there."""
+        # Opened each time: a file that somebody has removed is missed, and its disk can be made read-only.
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            data = text.encode()
+            if os.write(file, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            self.size = os.fstat(file).st_size
+        finally:
+            os.close(file)
 
     def sync(self) -> None:
         """Make what was written outlive a loss of power."""
-        if self._file is not None:
-            os.fdatasync(self._file)
+        file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fdatasync(file)
+        finally:
+            os.close(file)
 
     def rewrite(self, text: str) -> None:
         """Write other lines in place of all that is in it."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._close_file()
         with whole_file(self.path) as path:
             path.touch(mode=0o600)
             path.write_text(text)
@@ -94,7 +95,6 @@ class JournalFile:
 
     def close(self, remove: bool) -> None:
         """Let go of it, and remove it if nothing in it is wanted any more."""
-        self._close_file()
         if self._lock is None:
             return
         with suppress(OSError):
@@ -103,8 +103,3 @@ class JournalFile:
                 self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
         self._lock = None
-
-    def _close_file(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            os.close(file)

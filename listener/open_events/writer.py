@@ -159,7 +159,7 @@ class Writer:
         data = self._file.read()
         with self.changed:
             self._on_read(data)
-            self._is_ours, self._in_disorder = True, bool(data)
+            self._is_ours = self._in_disorder = True  # half a line at its end, perhaps; or it is not there
 
     def _append(self) -> None:
         with self.changed:

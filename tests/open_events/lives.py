@@ -1,6 +1,7 @@
 """The program's life as far as open events go, and some events."""
 
-import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,9 +40,11 @@ class Life:
         self.path.write_bytes(left)
 
     def wait_for_text(self, text: str) -> None:
-        pause = threading.Event()
-        for _ in range(round(PATIENCE_S / 0.01)):
-            if self.path.exists() and text in self.path.read_text():
-                return
-            pause.wait(0.01)
-        raise AssertionError(f"'{text}' was never written")
+        wait_until(lambda: self.path.exists() and text in self.path.read_text(), f"'{text}' is written")
+
+
+def wait_until(happened: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline, f"it never came to pass that {what}"
+        time.sleep(0.005)

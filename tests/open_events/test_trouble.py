@@ -10,7 +10,7 @@ import pytest
 
 from listener.open_events import writer
 from listener.open_events.file import JournalFile
-from tests.open_events.lives import CAT, DOG, Life, ended
+from tests.open_events.lives import CAT, DOG, Life, ended, wait_until
 from tests.program import PATIENCE_S
 
 
@@ -58,14 +58,15 @@ def test_a_full_disk_is_told_once_counted_and_mended(
     life.journal.note(CAT)
     life.journal.note(ended(DOG, 15.0))
     life.journal.told(ended(DOG, 15.0))
+    wait_until(lambda: bool(warnings(caplog)), "somebody complains")
     (complaint,) = warnings(caplog)
     assert "No space left on device" in complaint
     assert str(life.path) in complaint
     assert life.journal.missed == 2
     disk.error = None
-    life.wait_for_text(CAT.id)
-    life.kill()
+    wait_until(lambda: len(warnings(caplog)) > 1, "it is said that all is well")
     assert warnings(caplog)[1:] == ["open events are noted again; 2 were not"]
+    life.kill()
     after = Life(tmp_path)
     assert after.journal.recovered() == [ended(CAT, 14.0)]
     after.journal.close()
@@ -87,8 +88,9 @@ def test_a_disk_that_comes_late_still_has_what_was_open(tmp_path: Path, disk: Di
     after.journal.close()
 
 
-def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, disk: Disk, quick: None) -> None:
+def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, disk: Disk, quick: None, impatient: None) -> None:
     life = Life(tmp_path)
+    life.wait_for_text("")
     disk.reached.clear()
     disk.may_go_on.clear()
     for number in range(2 * writer.MOST_WAITING):
@@ -108,6 +110,7 @@ def test_a_disk_that_hangs_for_long_is_spoken_of_once(
     tmp_path: Path,
     disk: Disk,
     quick: None,
+    impatient: None,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -124,7 +127,7 @@ def test_a_disk_that_hangs_for_long_is_spoken_of_once(
 
 
 def test_a_disk_that_hangs_does_not_keep_the_program_from_ending(
-    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, disk: Disk, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "CLOSE_WAITS_S", 0.1)
     life = Life(tmp_path)
