@@ -78,8 +78,8 @@ class Ring:
         """Append a chunk; positions that it leaves out, and a flagged one, become a gap."""
         lost = max(0, chunk.first_sample - self._end)
         if lost or chunk.overflowed:
-            self._append(np.zeros(min(lost, self.capacity), np.float32), lost, is_gap=True)
-        step = max(1, self.capacity // PARTS)
+            self._leave_out(lost)
+        step = self._part
         for first in range(0, len(chunk.samples), step):
             part = chunk.samples[first : first + step]
             self._append(part, len(part))
@@ -139,6 +139,18 @@ class Ring:
         with self._changed:
             self._bookmarks.discard(mark)
             self._changed.notify_all()
+
+    @property
+    def _part(self) -> int:
+        return max(1, self.capacity // PARTS)
+
+    def _leave_out(self, n_positions: int) -> None:
+        """Write a gap: piece by piece as sound is, until the ring holds nothing else; then the rest of it."""
+        held = min(n_positions, self.capacity)
+        for first in range(0, held, self._part):
+            part = np.zeros(min(self._part, held - first), np.float32)
+            self._append(part, len(part), is_gap=True)
+        self._append(np.empty(0, np.float32), n_positions - held, is_gap=True)
 
     def _readable_from(self, mark: "Bookmark") -> int:
         first = self._past_gaps(mark.position)

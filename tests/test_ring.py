@@ -359,3 +359,35 @@ def test_fetch_ends_with_the_sound() -> None:
 def test_fetch_gives_up_in_time() -> None:
     sound, has_gap = filled(100, chunk(0, 10)).fetch(5, 20, 0.01)
     assert (sound.first_sample, sound.end_sample, has_gap) == (5, 10, True)
+
+
+def test_a_gap_longer_than_the_ring_is_waited_for_like_sound() -> None:
+    """Behind a reader there is history to be kept: a whole ring of nothing would never fit beside it."""
+    ring = Ring(160, RATE, waits=True)
+    mark, hold = ring.bookmark(0, history=100), ring.bookmark(0)
+    ring.write(chunk(0, 20))
+    writer = Thread(lambda: ring.write(chunk(5_000, 40)))
+    parts = []
+    held = hold.read(20)
+    while ring.end_sample < 5_040 or mark.position < 5_040:
+        if (part := mark.read(60)) is not None:
+            parts.append(part)
+        hold.read(60)
+    writer.join()
+    assert held is not None
+    assert next((part.first_sample, part.end_sample, part.overflowed) for part in parts) == (0, 20, False)
+    assert parts[1].first_sample == 5_000
+    assert parts[1].overflowed
+    assert (parts[-1].end_sample, ring.overruns) == (5_040, 0)
+
+
+def test_a_gap_does_not_wipe_out_what_is_held() -> None:
+    ring = Ring(160, RATE, waits=True)
+    ring.write(chunk(0, 20))
+    with ring.bookmark(0):
+        writer = Thread(lambda: ring.write(chunk(5_000, 40)))
+        kept, has_gap = ring.fetch(0, 30, LIMIT_S)
+        assert (kept.first_sample, kept.end_sample, has_gap) == (0, 30, True)
+        np.testing.assert_array_equal(kept.samples[:20], ramp(0, 20))
+    writer.join()
+    assert ring.end_sample == 5_040
