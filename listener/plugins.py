@@ -14,6 +14,9 @@ from listener.errors import PluginError
 Kind = Literal["sources", "classifiers", "actions"]
 KINDS: tuple[Kind, ...] = ("sources", "classifiers", "actions")
 
+HIDDEN = frozenset({"faulty"})
+"""What can be used, but is offered to nobody: see docs/reliability.md."""
+
 
 @dataclass(frozen=True, slots=True)
 class PluginStatus:
@@ -42,8 +45,9 @@ def load(kind: Kind, name: str) -> Any:
     """
     found = {point.name: point for point in _points(kind)}
     if name not in found:
-        near = get_close_matches(name, found, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(sorted(found))}"
+        offered = sorted(found.keys() - HIDDEN)
+        near = get_close_matches(name, offered, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(offered)}"
         raise PluginError(f"no {kind.removesuffix('s')} is called '{name}': {hint}")
     return _import(found[name])
 
@@ -51,7 +55,8 @@ def load(kind: Kind, name: str) -> Any:
 def statuses() -> Iterator[PluginStatus]:
     """Try every plug-in and say how it stands."""
     for kind in KINDS:
-        for point in sorted(_points(kind), key=lambda point: point.name):
+        offered = [point for point in _points(kind) if point.name not in HIDDEN]
+        for point in sorted(offered, key=lambda point: point.name):
             origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
             problem = None
             try:
