@@ -21,13 +21,15 @@ class Redactor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._hidden: tuple[str, ...] = ()
+        self._known: set[str] = set()
+        self._hidden: list[str] = []  # only ever appended to, so that it may be read without the lock
 
     def hide(self, values: Iterable[str]) -> None:
         """Hide these values too, from now on and for ever: lines that hold an old one may still come."""
         spellings = {spelling for value in values for spelling in _spellings(value)}
         with self._lock:
-            self._hidden = tuple({*self._hidden, *spellings})
+            self._hidden.extend(spellings - self._known)
+            self._known |= spellings
 
     def redact(self, text: str, cut: bool = False) -> str:
         """Give the text with `MARK` for each hidden value in it.

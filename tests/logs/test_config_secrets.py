@@ -11,7 +11,8 @@ from listener.logs import redact, redaction
 
 @pytest.fixture(autouse=True)
 def nothing_hidden_before_or_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction._redactor, "_hidden", ())
+    monkeypatch.setattr(redaction._redactor, "_hidden", [])
+    monkeypatch.setattr(redaction._redactor, "_known", set())
 
 
 def test_values_are_hidden_and_what_stands_around_them_is_not(
