@@ -108,5 +108,7 @@ def _card_inside(path: Path) -> Any:
 
 def broken(path: Path, error: Exception) -> ModelError:
     """Form the error for a file that is no model, whatever was found in it instead."""
-    told = shortened(one_line(error) or type(error).__name__, LONGEST_PROBLEM)
+    # libtorch says a page about where in its own code it was, and then what is wrong.
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    told = shortened(one_line(lines[-1]), LONGEST_PROBLEM) if lines else type(error).__name__
     return ModelError(f"{printable(path)}: no TorchScript model, or a broken one: {told}")

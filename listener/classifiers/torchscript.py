@@ -16,11 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from listener.classifiers.archive import check_archive
 from listener.classifiers.base import Classifier
+from listener.classifiers.bundle import broken
+from listener.classifiers.card import LONGEST_PROBLEM
 from listener.classifiers.reference import SIGNALS, reference_signal
-from listener.errors import ModelError
+from listener.errors import ModelError, one_line, printable
 from listener.features import LogMel, wav_bytes
 from listener.types import Features, ModelCard
+from listener.yaml_file import shortened
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -31,8 +35,8 @@ FULL_BATCHES_UNTIL_WORTH_IT = 12
 BF16_TOLERANCE = 0.05
 """bfloat16 has 8 significant bits: scores agree with those of float32 to about two digits."""
 
-_FAILURES = (RuntimeError, torch.jit.Error)
-"""What a TorchScript model raises; whatever it raised itself arrives as the second."""
+_FAILURES = (RuntimeError, torch.jit.Error, LookupError, AttributeError, TypeError, ValueError, MemoryError)
+"""What a TorchScript model raises; what it raised itself arrives as the second, the rest is libtorch's."""
 
 _ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sigmoid": torch.sigmoid,
@@ -69,7 +73,7 @@ class TorchScriptClassifier(Classifier):
         threads: int = 1,
     ) -> None:
         self.card = card
-        self._path = path
+        self._name = printable(path)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         torch.set_num_threads(threads)
         self._module = _load(path, self._dtype)
@@ -88,9 +92,9 @@ class TorchScriptClassifier(Classifier):
         try:
             scores = np.concatenate([self._scores(self._stack(part)) for part in self._parts(batch)])
         except _FAILURES as error:
-            raise ModelError(f"{self._path}: the model failed: {_last_line(error)}") from error
+            raise ModelError(f"{self._name}: the model failed: {_last_line(error)}") from error
         if not ((scores >= 0) & (scores <= 1)).all():
-            raise ModelError(f"{self._path}: the model gave a score that is no number from 0 to 1")
+            raise ModelError(f"{self._name}: the model gave a score that is no number from 0 to 1")
         return scores
 
     def warm_up(self, n_sources: int) -> None:
@@ -137,20 +141,20 @@ class TorchScriptClassifier(Classifier):
                 problems.append(_last_line(error))
         else:
             raise ModelError(
-                f"{self._path}: the model does not take what its card promises "
+                f"{self._name}: the model does not take what its card promises "
                 f"(input '{self.card.input}', {self.card.window_samples} samples at "
                 f"{self.card.sample_rate} Hz): {problems[0]}"
             )
         if pair.ndim != 2 or pair.shape != (2, len(self.card.labels)):
             raise ModelError(
-                f"{self._path}: the model gives scores of shape {tuple(pair.shape)} for two windows, "
+                f"{self._name}: the model gives scores of shape {tuple(pair.shape)} for two windows, "
                 f"but its card names {len(self.card.labels)} labels: is this the card of another model?"
             )
         for _ in range(RUNS_UNTIL_FUSED):
             alone = self._scores(self._stack([window]))
         if not (alone.min() >= 0 and alone.max() <= 1):
             raise ModelError(
-                f"{self._path}: the model gives scores outside of [0, 1]; "
+                f"{self._name}: the model gives scores outside of [0, 1]; "
                 "set the card's activation to sigmoid or softmax"
             )
         self._verify(alone[0])
@@ -161,13 +165,14 @@ class TorchScriptClassifier(Classifier):
         if reference is None:
             return
         if reference.signal not in SIGNALS:
-            raise ModelError(f"{self._path}: its card names an unknown reference signal '{reference.signal}'")
+            signal = printable(reference.signal[:LONGEST_PROBLEM])
+            raise ModelError(f"{self._name}: its card names an unknown reference signal '{signal}'")
         difference = np.abs(scores - np.array(reference.scores, np.float32))
         tolerance = BF16_TOLERANCE if self._dtype is torch.bfloat16 else reference.tolerance
         if not difference.max() <= tolerance:
             worst = int(difference.argmax())
             raise ModelError(
-                f"{self._path}: the bundle does not reproduce its own reference: '{self.card.labels[worst]}' "
+                f"{self._name}: the bundle does not reproduce its own reference: '{self.card.labels[worst]}' "
                 f"scores {scores[worst]:.4f}, its card says {reference.scores[worst]:.4f}; "
                 "the file is damaged or was changed: install it again"
             )
@@ -205,15 +210,16 @@ def _load(path: Path, dtype: torch.dtype) -> Any:
     # Must be switched on before loading, and stays on: it is a setting of the process.
     torch.jit.enable_onednn_fusion(True)
     try:
+        check_archive(path)
         with warnings.catch_warnings():
             # TorchScript is deprecated in favour of torch.export; it is this project's format by choice.
             warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
             module = torch.jit.load(path, map_location="cpu").eval().to(dtype)  # type: ignore[no-untyped-call]
             return torch.jit.freeze(module)
-    except (*_FAILURES, ValueError, OSError) as error:
-        raise ModelError(f"{path}: no TorchScript model, or a broken one: {_last_line(error)}") from error
+    except Exception as error:  # zipfile and libtorch raise almost anything at a damaged file
+        raise broken(path, error) from error
 
 
 def _last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return shortened(one_line(lines[-1]), LONGEST_PROBLEM) if lines else type(error).__name__

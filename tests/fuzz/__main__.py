@@ -5,6 +5,7 @@ A single input (``--index``) is written into the folder and replayed with its wh
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -26,6 +27,8 @@ def main() -> None:
     arguments = parser.parse_args()
     output = (arguments.folder or Path(tempfile.mkdtemp(prefix="listener-fuzz-"))).absolute()
     output.mkdir(parents=True, exist_ok=True)
+    if os.environ.get("PYTHONHASHSEED") != "0":  # or a bundle would be another one in each process
+        os.execve(sys.executable, [sys.executable, "-m", "tests.fuzz", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
     with tempfile.TemporaryDirectory() as inputs:
         target = KINDS[arguments.kind](Path(inputs))
         if arguments.index is not None:
