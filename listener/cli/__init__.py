@@ -6,9 +6,12 @@ This module imports next to nothing, so that Ctrl-C is met from the first moment
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 
 EXIT_PROBLEM, EXIT_INTERRUPTED = 1, 130
+
+FLUSHED_WITHIN_S = 1.0
 
 TORCH_SETTINGS = {"GOMP_SPINCOUNT": "0", "THP_MEM_ALLOC_ENABLE": "1"}
 """Read when torch is loaded: its threads would spin while they wait; a model on huge pages is 5 % faster."""
@@ -20,7 +23,10 @@ def main() -> None:
         os.environ.setdefault(name, value)
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        sys.exit(_call())
+        code = _call()
+        if _is_anybody_left():
+            _leave(code)
+        sys.exit(code)
     except KeyboardInterrupt:
         _leave(EXIT_INTERRUPTED)
     except BrokenPipeError:
@@ -69,14 +75,28 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _is_anybody_left() -> bool:
+    """Say whether a thread hangs: tearing down what it is inside of could crash."""
+    # Threads of a C library that once called into Python are listed as dummies for ever.
+    ours = [thread for thread in threading.enumerate() if not thread.name.startswith("Dummy")]
+    return any(thread.daemon and thread.is_alive() for thread in ours)
+
+
 def _leave(code: int) -> None:
     """Exit without tearing down libraries that may be half loaded, or threads that hang in a driver."""
+    # Whoever reads our output may have stopped to do so; that must not hold up the end for ever.
+    flushing = threading.Thread(target=_flush, daemon=True)
+    flushing.start()
+    flushing.join(FLUSHED_WITHIN_S)
+    os._exit(code)
+
+
+def _flush() -> None:
     if (logs := sys.modules.get("listener.logs")) is not None and hasattr(logs, "close"):
         logs.close()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stderr, sys.stdout):
         try:
             if stream is not None:  # it is where the shell closed it (>&-)
                 stream.flush()
         except (OSError, ValueError):
             continue
-    os._exit(code)

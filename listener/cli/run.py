@@ -3,31 +3,29 @@
 import logging
 import signal
 import sys
-import threading
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from listener import __version__, logs
 from listener.cli import EXIT_INTERRUPTED
-from listener.cli.common import config_option, finite, load_config, tell_decisions, with_settings
-from listener.cli.views import JsonLines, NoView, StopFlag, View
-from listener.config import ActionSettings, SourceSettings
+from listener.cli.common import config_option, finite, load_config, tell_decisions
+from listener.cli.run_sources import Configuration, SourceChoice, parse_speed
+from listener.cli.views import JsonLines, NoView, View
 from listener.config_file import ConfigFile
 from listener.errors import DeviceError
-from listener.types import Decision, ModelCard, Prediction
+from listener.types import Decision, Event, ModelCard, Prediction
 
 if TYPE_CHECKING:
-    from listener.classifiers.base import Classifier
-    from listener.console import LiveConsole
-    from listener.pipeline import Pipeline
+    from listener.daemon.engine import Engine, Setup
+    from listener.daemon.notify import Notifier
+    from listener.daemon.signals import Signals
+    from listener.daemon.supervisor import Supervisor
+    from listener.open_events import OpenEvents
 
 log = logging.getLogger(__name__)
-
-SIGNALS_FOR_AT_ONCE = 2
 
 
 @click.command()
@@ -48,6 +46,12 @@ SIGNALS_FOR_AT_ONCE = 2
 @click.option("--channels", type=click.IntRange(min=1), help="Of raw PCM on standard input.")
 @click.option("--sample-format", help="Of raw PCM on standard input: s16le, s32le, f32le, ...")
 @click.option(
+    "--wait/--no-wait",
+    "wait",
+    default=None,
+    help="Whether a microphone that is not there is waited for. So it is with -c and as a service.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="One event a line on standard output, nothing else there."
 )
 @click.option("--no-console", is_flag=True, help="Only the log.")
@@ -57,124 +61,167 @@ def run(
     device: str | None,
     speed: str | None,
     duration_s: float | None,
+    wait: bool | None,
     as_json: bool,
     no_console: bool,
     **pcm: Any,
-) -> None:
-    """Listen in the foreground, until the sources end or Ctrl-C."""
+) -> int:
+    """Listen in the foreground, until the sources end or Ctrl-C; SIGHUP reads the configuration again."""
+    from listener.daemon.signals import Signals
+
+    signals = Signals()
+    signals.await_reload()  # first of all: SIGHUP would end the program
+
+    from listener.daemon.engine import Engine
+    from listener.daemon.notify import Notifier
+    from listener.daemon.reload import Reloader
+    from listener.daemon.supervisor import Supervisor
+
+    configuration = Configuration(load_config(config_path), _choice(sources, device, speed, pcm))
+    notifier = Notifier.from_environment()
+    if wait is None:
+        # Who types a wrong name wants to know at once; a machine that starts finds its microphones later.
+        wait = not configuration.choice.is_made and (config_path is not None or notifier.active)
+    setup = _load(configuration.file, notifier)
+    view = _view(setup.classifier.card, setup.hop_s, as_json, no_console)
+    audience = _Audience(view, _journal(configuration, notifier.active))
+    signals.await_stop()
+    engine = Engine(setup, audience, duration_s, wait)
+    reloader = Reloader(engine, configuration.read_again if configuration.path else None, notifier)
+    supervisor = Supervisor(engine, audience.notes, reloader, signals.take_reload, notifier)
+    has_demo = not wait and config_path is None and configuration.is_default
+    _listen(engine, supervisor, audience, signals, configuration if has_demo else None)
+    return EXIT_INTERRUPTED if signal.SIGINT in signals.ended_by else 0
+
+
+class _Audience:
+    """All who are told what the engine does, in their order.
+
+    Parameters
+    ----------
+    view
+        Whoever looks on.
+    journal
+        For the next start, should this life of the program end in a crash.
+    """
+
+    def __init__(self, view: View, journal: "OpenEvents") -> None:
+        from listener.daemon.supervisor import EventNotes
+
+        self.view = view
+        self.journal = journal
+        self.notes = EventNotes()
+        """For the status."""
+
+    def on_event(self, event: Event) -> None:
+        """Tell of an event, before any action is told; one at a time."""
+        self.journal.note(event)
+        self.notes.take(event)
+        self.view.on_event(event)
+
+    def on_told(self, event: Event) -> None:
+        """Tell that the actions are through with an event."""
+        self.journal.told(event)
+
+    def on_step(self, prediction: Prediction, decisions: list[Decision]) -> None:
+        """Tell of a window's scores, and of what was made of them."""
+        self.journal.watch(decisions)
+        self.view.on_step(prediction, decisions)
+        tell_decisions(decisions)
+
+    def on_model(self, card: ModelCard, hop_s: float) -> None:
+        """Tell of another model or hop."""
+        self.view.on_model(card, hop_s)
+
+
+def _choice(
+    sources: tuple[str, ...], device: str | None, speed: str | None, pcm: dict[str, Any]
+) -> SourceChoice:
     given = {key: value for key, value in pcm.items() if value is not None}
     if given and "-" not in sources:
         raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} goes with --source -")
     if device is not None and sources and "mic" not in sources:
         raise click.UsageError("--device goes with --source mic")
-    how_fast = None if speed is None else _speed(speed)
-    file = load_config(config_path)
-    if sources or device is not None:
-        file = _with_sources(file, sources, how_fast, device, given)
-    log.info("listener %s: loading %s", __version__, file.config.model.path)
+    return SourceChoice(sources, device, parse_speed(speed), given)
 
-    from listener.assembly import build_classifier, idle_settings
+
+def _load(file: ConfigFile, notifier: "Notifier") -> "Setup":
+    log.info("listener %s: loading %s", __version__, file.config.model.path)
+    notifier.status(f"loading {file.config.model.path}")
+
+    from listener.assembly import idle_settings
+    from listener.daemon.engine import load
 
     for warning in idle_settings(file):
         log.warning("%s", warning)
-    classifier = build_classifier(file)
-    view = _view(classifier.card, file.config.windows.hop_s, as_json, no_console)
-    stop, signals = _stop_on_signals()
-    pipeline = _pipeline(file, classifier, view, duration_s)
+    return load(file)
+
+
+def _journal(configuration: Configuration, is_service: bool) -> "OpenEvents":
+    from listener.open_events import OpenEvents, journal_key
+    from listener.state_folder import state_folder
+
+    choice = configuration.choice
+    overrides = [*choice.sources, *([] if choice.device is None else [choice.device])]
+    return OpenEvents(state_folder(), journal_key(configuration.path, overrides), is_service)
+
+
+def _listen(
+    engine: "Engine",
+    supervisor: "Supervisor",
+    audience: _Audience,
+    signals: "Signals",
+    demo: Configuration | None,
+) -> None:
+    """Listen until there is nothing more to hear, or somebody wants an end."""
+
+    def is_done() -> bool:
+        supervisor.beat()
+        return engine.is_done
+
+    supervisor.start()
     try:
-        pipeline.start(stop)
+        try:
+            audience.journal.start()
+            _start(engine, signals, demo)
+            for event in audience.journal.recovered():
+                engine.announce(event)
+            audience.view.run(engine.stats, engine.action_stats, signals.stop, is_done)
+        finally:
+            if not signals.is_hurried:
+                _stop(engine, supervisor, signals)
+                audience.view.close()
+    except KeyboardInterrupt:
+        engine.hurry()
+        raise
+    finally:
+        supervisor.close()
+        audience.journal.close()
+    engine.raise_failure()
+
+
+def _start(engine: "Engine", signals: "Signals", demo: Configuration | None) -> None:
+    """Begin to listen; to the demo scene where there is no microphone, and nobody asked for one."""
+    try:
+        engine.start(signals.stop)
     except DeviceError as error:
-        if sources or device is not None or config_path is not None or not _is_default(file):
+        if demo is None:
             raise
         click.echo(f"listener: {error}\nlistener: playing the demo scene instead", err=True)
-        pipeline = _pipeline(_demo(file, how_fast), classifier, view, duration_s)
-        pipeline.start(stop)
-    _listen(pipeline, view, stop, signals)
-    classifier.close()
-    if signal.SIGINT in signals:
-        sys.exit(EXIT_INTERRUPTED)
+        demo.play_demo()
+        engine.take(replace(engine.setup, file=demo.file))
+        engine.start(signals.stop)
 
 
-def _with_sources(
-    file: ConfigFile,
-    sources: Sequence[str],
-    speed: float | str | None,
-    device: str | None,
-    pcm: Mapping[str, Any],
-) -> ConfigFile:
-    """Take the sources from the command line; what it leaves out of a microphone is as configured."""
-    from listener.sources.spec import parse_sources
-
-    specs = parse_sources(sources or ("mic",), speed=speed, device=device, pcm=pcm)
-    configured = [source for source in file.config.sources if source.use == "microphone"]
-    base = configured[0].model_dump() if configured else {}
-    settings = [{**(base if spec.use == "microphone" else {}), **spec.as_settings()} for spec in specs]
-    return with_settings(file, sources=tuple(SourceSettings.model_validate(each) for each in settings))
-
-
-def _is_default(file: ConfigFile) -> bool:
-    """Whether the sources are what somebody has who configured none: the system's microphone."""
-    (source, *others) = file.config.sources
-    asked_for = (source.model_extra or {}).get("device", "default")
-    return not others and source.use == "microphone" and asked_for == "default"
-
-
-def _demo(file: ConfigFile, speed: float | str | None) -> ConfigFile:
-    """Play the demo scene. Nobody shall be called for a smoke alarm that is none: all it does is log."""
-    extra = {} if speed is None else {"speed": speed}
-    scene = SourceSettings.model_validate({"use": "demo", "name": "demo", **extra})
-    return with_settings(file, sources=(scene,), actions=(ActionSettings(use="log"),))
-
-
-def _speed(text: str) -> float | str:
-    """Understand ``--speed``."""
-    if text == "max":
-        return text
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < float("inf"):
-        raise click.BadParameter(f"'{text}' is neither 'max' nor a number above 0", param_hint="--speed")
-    return speed
-
-
-def _pipeline(file: ConfigFile, classifier: "Classifier", view: View, duration_s: float | None) -> "Pipeline":
-    from listener.assembly import build_actions, build_rules, build_sources
-    from listener.pipeline import Pipeline
-
-    def on_step(prediction: Prediction, decisions: list[Decision]) -> None:
-        view.on_step(prediction, decisions)
-        tell_decisions(decisions)
-
-    return Pipeline(
-        build_sources(file),
-        classifier,
-        build_rules(file, classifier.card),
-        file.config.windows.hop_s,
-        build_actions(file, classifier.card),
-        view.on_event,
-        on_step,
-        duration_s,
-    )
-
-
-def _listen(pipeline: "Pipeline", view: View, stop: threading.Event, signals: Sequence[int]) -> None:
-    from listener.pipeline import ACTIONS_FINISH_S, ACTIONS_STOP_S
-
-    try:
-        view.run(pipeline.stats, pipeline.action_stats, stop, pipeline.done)
-    finally:
-        if signals:
-            log.info("stopping: actions have %.0f s to end; again, and it is over at once", ACTIONS_STOP_S)
-        if len(signals) < SIGNALS_FOR_AT_ONCE:
-            pipeline.stop(ACTIONS_FINISH_S if pipeline.done.is_set() and not signals else ACTIONS_STOP_S)
-            view.close()
-    stats = pipeline.stats()
+def _stop(engine: "Engine", supervisor: "Supervisor", signals: "Signals") -> None:
+    supervisor.stopping()
+    if signals.ended_by:
+        log.info("stopping: actions have a few seconds to end; again, and it is over at once")
+    engine.stop(in_a_hurry=bool(signals.ended_by))
+    stats = engine.stats()
     for source in stats.sources:
         log.info("%s: heard %.1f s, lost %.1f s", source.name, source.heard_s, source.lost_s)
     log.info("%d windows, %d events", stats.windows, stats.events)
-    pipeline.raise_failure()
 
 
 def _view(card: ModelCard, hop_s: float, as_json: bool, no_console: bool) -> View:
@@ -186,25 +233,5 @@ def _view(card: ModelCard, hop_s: float, as_json: bool, no_console: bool) -> Vie
 
     view = open_console(card, __version__, hop_s)
     if isinstance(view, LiveConsole) and sys.stderr.isatty():
-        _log_above(view)
+        logs.send_to(view.log_handler())  # lines scroll by above the picture
     return view
-
-
-def _log_above(view: "LiveConsole") -> None:
-    """Let log lines scroll by above the picture."""
-    logs.send_to(view.log_handler())
-
-
-def _stop_on_signals() -> tuple[threading.Event, list[int]]:
-    """Let the first signal end the program in good order, and the second at once."""
-    stop, signals = StopFlag(), list[int]()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if signals:
-            raise KeyboardInterrupt
-        signals.append(number)
-        stop.set()
-
-    signal.signal(signal.SIGINT, handle)
-    signal.signal(signal.SIGTERM, handle)
-    return stop, signals

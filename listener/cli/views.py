@@ -1,14 +1,13 @@
 """What shows the events of a run where the console does not: JSON lines, or nothing but the log."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Protocol
 
 from listener.event_format import event_json
-from listener.types import Decision, Event, PipelineStats, Prediction
+from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction
 
 if TYPE_CHECKING:
     from listener.actions.lane import ActionStats
@@ -29,44 +28,23 @@ class View(Protocol):
     def on_step(self, prediction: Prediction, decisions: Sequence[Decision]) -> None:
         """Take a window's scores and decisions; must not block either."""
 
+    def on_model(self, card: ModelCard, hop_s: float) -> None:
+        """Take note that what follows is judged by this model, every so many seconds; must not block."""
+
     def run(
         self,
         pipeline_stats: Callable[[], PipelineStats],
         action_stats: Callable[[], Mapping[str, "ActionStats"]],
         stop: threading.Event,
-        done: threading.Event,
+        is_done: Callable[[], bool],
     ) -> None:
-        """Show, until one of the two is set or nobody looks any more."""
+        """Show, until ``stop`` is set or ``is_done`` says so, or nobody looks any more.
+
+        ``is_done`` is called a few times a second for as long as this goes on.
+        """
 
     def close(self) -> None:
         """Show what came after that."""
-
-
-class StopFlag(threading.Event):
-    """An event that a signal handler may set.
-
-    A handler runs in the middle of whatever the main thread does; were that thread just
-    inside of an ordinary event's lock, setting it would wait for ever.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._set = False
-
-    def is_set(self) -> bool:
-        """Whether it was set."""
-        return self._set
-
-    def set(self) -> None:
-        """Set it."""
-        self._set = True
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, ``timeout`` seconds at most."""
-        deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        while not self._set and (left_s := deadline - time.monotonic()) > 0:
-            time.sleep(min(LOOK_EVERY_S, left_s))
-        return self._set
 
 
 class NoView:
@@ -78,15 +56,18 @@ class NoView:
     def on_step(self, prediction: Prediction, decisions: Sequence[Decision]) -> None:
         """Take a window's scores and decisions."""
 
+    def on_model(self, card: ModelCard, hop_s: float) -> None:
+        """Take note of another model or hop."""
+
     def run(
         self,
         pipeline_stats: Callable[[], PipelineStats],
         action_stats: Callable[[], Mapping[str, "ActionStats"]],
         stop: threading.Event,
-        done: threading.Event,
+        is_done: Callable[[], bool],
     ) -> None:
-        """Wait until one of the two is set."""
-        while not (stop.wait(LOOK_EVERY_S) or done.is_set()):
+        """Wait for the end."""
+        while not (stop.wait(LOOK_EVERY_S) or is_done()):
             pass
 
     def close(self) -> None:
@@ -114,11 +95,11 @@ class JsonLines(NoView):
         pipeline_stats: Callable[[], PipelineStats],
         action_stats: Callable[[], Mapping[str, "ActionStats"]],
         stop: threading.Event,
-        done: threading.Event,
+        is_done: Callable[[], bool],
     ) -> None:
-        """Print until one of the two is set, or nobody reads any more."""
+        """Print until the end, or until nobody reads any more."""
         self._thread.start()
-        while not (stop.wait(LOOK_EVERY_S) or done.is_set() or self._reader_gone.is_set()):
+        while not (stop.wait(LOOK_EVERY_S) or is_done() or self._reader_gone.is_set()):
             pass
 
     def close(self) -> None:

@@ -2,7 +2,8 @@
 
 Both consoles are driven in the same way. The engine calls `on_event` and `on_step`, which
 only put down what they are given; the main thread is inside of `run`, draws, and returns
-when the engine is to stop or is done; `close` tells what came after that.
+when the engine is to stop or is done; `close` tells what came after that. `on_model` tells of
+another model in between.
 """
 
 import sys

@@ -79,12 +79,19 @@ class LiveConsole:
         with self._lock:
             self._steps[prediction.source] = Step(prediction, decisions)
 
+    def on_model(self, card: ModelCard, hop_s: float) -> None:
+        """Draw for another model, or with another hop, from the next window on."""
+        with self._lock:
+            if card.labels != self._card.labels:
+                self._steps.clear()
+            self._card, self._hop_s = card, hop_s
+
     def run(
         self,
         pipeline_stats: Callable[[], PipelineStats],
         action_stats: Callable[[], Mapping[str, ActionStats]],
         stop: threading.Event,
-        done: threading.Event,
+        is_done: Callable[[], bool],
     ) -> None:
         """Draw until the engine is to stop or is done. Call in the main thread.
 
@@ -94,7 +101,7 @@ class LiveConsole:
         ----------
         pipeline_stats, action_stats
             Give the newest counts.
-        stop, done
+        stop, is_done
             Either ends the drawing, after one last picture.
         """
         self._set_drawing(True)
@@ -103,7 +110,7 @@ class LiveConsole:
                 size = self._console.size
                 ended = False
                 while not ended:
-                    ended = stop.is_set() or done.is_set()
+                    ended = stop.is_set() or is_done()
                     if self._console.size != size:  # the terminal has wrapped the lines of the old picture
                         size = self._console.size
                         self._console.control(Control.home(), Control.clear())
@@ -158,7 +165,7 @@ class LiveConsole:
 
     def _scene(self, stats: PipelineStats, actions: Mapping[str, ActionStats]) -> Scene:
         with self._lock:
-            steps = dict(self._steps)
+            card, hop_s, steps = self._card, self._hop_s, dict(self._steps)
             new_events = list(self._new_events)
             self._new_events.clear()
         for event in new_events:
@@ -167,8 +174,8 @@ class LiveConsole:
         self._events = {event.id: event for event in reversed(newest)}
         return Scene(
             self._version,
-            self._card,
-            self._hop_s,
+            card,
+            hop_s,
             stats,
             self._windows_per_s(stats),
             steps,
@@ -177,6 +184,8 @@ class LiveConsole:
         )
 
     def _windows_per_s(self, stats: PipelineStats) -> float:
+        if self._progress and stats.elapsed_s < self._progress[-1][0]:
+            self._progress.clear()  # another engine has taken its place
         self._progress.append((stats.elapsed_s, stats.windows))
         (began_s, before), (now_s, windows) = self._progress[0], self._progress[-1]
         return (windows - before) / (now_s - began_s) if now_s > began_s else 0.0

@@ -107,7 +107,7 @@ class _Composition:
 
     def _has_scores(self, source: SourceStats) -> bool:
         # What was scored before a source was lost says nothing of now.
-        return source.state is SourceState.LIVE and source.name in self._scene.steps
+        return source.state.is_heard and source.name in self._scene.steps
 
     def _source_lines(self) -> list[Text]:
         rows = self._rows["sources"]
@@ -122,9 +122,9 @@ class _Composition:
         return lines
 
     def _most_needed_sources(self, rows: int) -> list[Text]:
-        """Where not all have room, what is lost is shown first and the rest is counted."""
+        """Where not all have room, those that are not heard come first and the rest is counted."""
         lines: list[Text] = []
-        by_need = sorted(self._sources, key=lambda each: each[0].state is not SourceState.LOST)
+        by_need = sorted(self._sources, key=lambda each: _need(each[0].state), reverse=True)
         for index, (_, told) in enumerate(by_need):
             if lines and len(lines) + len(told) >= rows:
                 return [*lines, parts.told(f"and {len(by_need) - index} more", parts.FAINT)][:rows]
@@ -153,6 +153,10 @@ class _Composition:
         if not lines or not self._rows["titles"]:
             return lines
         return [sections.rule(title, self._width, self._glyphs), *lines]
+
+
+def _need(state: SourceState) -> int:
+    return state.is_trouble + (state.is_trouble and not state.is_heard)
 
 
 def _is_sound(action: tuple[str, ActionStats]) -> bool:

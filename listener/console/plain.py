@@ -34,7 +34,8 @@ class PlainConsole:
     """
 
     def __init__(self, card: ModelCard, version: str, out: TextIO | None = None) -> None:
-        self._title = f"listener {version}, {card.identity}, {len(card.labels)} labels"
+        self._title = f"listener {version}, {_title(card)}"
+        self._told_title = ""
         self._out = sys.stdout if out is None else out
         self._lock = threading.Lock()
         self._events: deque[Event] = deque(maxlen=MAX_WAITING)
@@ -51,12 +52,17 @@ class PlainConsole:
     def on_step(self, prediction: Prediction, decisions: Sequence[Decision]) -> None:
         """Scores are not printed."""
 
+    def on_model(self, card: ModelCard, hop_s: float) -> None:
+        """Put down that another model listens; another hop is not printed."""
+        with self._lock:
+            self._title = _title(card)
+
     def run(
         self,
         pipeline_stats: Callable[[], PipelineStats],
         action_stats: Callable[[], Mapping[str, ActionStats]],
         stop: threading.Event,
-        done: threading.Event,
+        is_done: Callable[[], bool],
     ) -> None:
         """Print until the engine is to stop or is done, or nobody reads any more.
 
@@ -64,13 +70,13 @@ class PlainConsole:
         ----------
         pipeline_stats, action_stats
             Give the newest counts; those of actions are not printed.
-        stop, done
+        stop, is_done
             Either ends the printing.
         """
-        self._print(self._title)
         ended = False
         while not ended and not self._reader_gone:
-            ended = stop.is_set() or done.is_set()
+            ended = stop.is_set() or is_done()
+            self._tell_title()
             self._tell_states(pipeline_stats().sources)
             self._tell_events()
             if not ended:
@@ -79,6 +85,13 @@ class PlainConsole:
     def close(self) -> None:
         """Print the events that came since `run` returned; the engine has stopped."""
         self._tell_events()
+
+    def _tell_title(self) -> None:
+        with self._lock:
+            title, before = self._title, self._told_title
+            self._told_title = title
+        if title != before:
+            self._print(f"now {title}" if before else title)
 
     def _tell_states(self, sources: Sequence[SourceStats]) -> None:
         for source in sources:
@@ -107,6 +120,10 @@ class PlainConsole:
         except BrokenPipeError:
             self._reader_gone = True
             _discard(self._out)
+
+
+def _title(card: ModelCard) -> str:
+    return f"{card.identity}, {len(card.labels)} labels"
 
 
 def _discard(out: TextIO) -> None:

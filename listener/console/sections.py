@@ -17,6 +17,7 @@ LABEL_WIDTH = 24
 STATE_WIDTH = max(map(len, SourceState))
 ROOMY_WIDTH = 60
 LEAST_METER_WIDTH = 4
+ROOMY_METER_WIDTH = 16
 REAL_TIME_UP_TO = 1.05
 """More seconds heard per second than this: a recording that is read faster than it was played."""
 
@@ -43,7 +44,7 @@ def header(scene: Scene, width: int) -> Text:
         [
             title,
             told(printable(card.identity), parts.ACCENT),
-            _figure("hop", f"{scene.hop_s:.3g} s"),
+            _hop(scene),
             _figure("window", f"{card.window_s:.3g} s"),
         ],
         width - right.cell_len - 2,
@@ -72,18 +73,20 @@ def source(stats: SourceStats, name_width: int, width: int, glyphs: Glyphs) -> l
     state = cell(stats.state.value, STATE_WIDTH, STATE_STYLES[stats.state])
     line = cell(stats.name, name_width, parts.BOLD).append("  ").append_text(state)
     lines = [line]
-    if stats.state is SourceState.LIVE:
+    problem = told(printable(stats.problem), STATE_STYLES[stats.state])
+    least_beside = 2 + problem.cell_len
+    if stats.state.is_heard:
         reading = _reading(stats)
         room = width - line.cell_len - reading.cell_len - 4
+        if problem and room - least_beside >= ROOMY_METER_WIDTH:
+            room -= least_beside
         if room >= LEAST_METER_WIDTH:
             line.append("  ").append_text(meter(stats.level_db, stats.peak_db, room, glyphs))
         line.append("  ").append_text(reading)
-    elif stats.problem:
-        problem = told(printable(stats.problem), parts.BAD)
-        if line.cell_len + 2 + problem.cell_len <= width:
-            line.append("  ").append_text(problem)
-        else:
-            lines.append(Text("  ").append_text(problem))
+    if problem and line.cell_len + least_beside <= width:
+        line.append("  ").append_text(problem)
+    elif problem:
+        lines.append(Text("  ").append_text(problem))
     if losses := _losses(stats):
         lines.append(Text("  ").append_text(fitting(losses, width - 2, ", ")))
     return lines
@@ -180,10 +183,22 @@ def _losses(stats: SourceStats) -> list[Text]:
         (stats.overruns, "overrun", "overruns"),
         (stats.skipped, "window skipped", "windows skipped"),
     )
-    losses = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]
+    losses = [
+        told(f"{count} {one if count == 1 else many}", parts.BAD) for count, one, many in counts if count
+    ]
     if stats.lost_s:
-        losses.insert(0, f"{stats.lost_s:.1f} s lost")
-    return [told(each, parts.BAD) for each in losses]
+        losses.insert(0, told(f"{stats.lost_s:.1f} s lost", parts.BAD))
+    if stats.thinned:  # nothing of their sound is lost
+        losses.append(told(f"{stats.thinned} thinned out", parts.FAIR))
+    return losses
+
+
+def _hop(scene: Scene) -> Text:
+    """Time between windows; under overload, beside what it should be."""
+    now_s = scene.stats.hop_s
+    if now_s <= scene.hop_s:
+        return _figure("hop", f"{scene.hop_s:.3g} s")
+    return _figure("hop", "").append(f"{now_s:.3g} s, not {scene.hop_s:.3g} s", parts.FAIR)
 
 
 def _figure(name: str, value: str) -> Text:

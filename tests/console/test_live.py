@@ -41,7 +41,7 @@ def run_once(view: LiveConsole, pipeline_stats: Callable[[], PipelineStats] = st
     """Draw the last picture only."""
     done = threading.Event()
     done.set()
-    view.run(pipeline_stats, dict, threading.Event(), done)
+    view.run(pipeline_stats, dict, threading.Event(), done.is_set)
 
 
 def test_shows_what_it_was_told() -> None:
@@ -84,7 +84,7 @@ def test_draws_until_told_to_end_and_gives_the_terminal_back(which: str) -> None
             events[which].set()
         return stats(source(name=f"mic{drawn}"))
 
-    live(terminal).run(counted, dict, events["stop"], events["done"])
+    live(terminal).run(counted, dict, events["stop"], events["done"].is_set)
     assert "mic2" in terminal.getvalue()
     assert terminal.getvalue().index("mic4") > terminal.getvalue().index("mic3")  # what was true at the end
     assert drawn == 4
@@ -115,7 +115,7 @@ def test_windows_per_second() -> None:
         return now
 
     with pytest.raises(StopIteration):  # one more picture is drawn at the end
-        live(terminal).run(counted, dict, stop, threading.Event())
+        live(terminal).run(counted, dict, stop, threading.Event().is_set)
     assert "windows/s 2.5" in terminal.getvalue()
 
 
@@ -124,7 +124,7 @@ def test_a_terminal_that_hangs_holds_up_nobody_else() -> None:
     view = live(terminal)
     terminal.takes.clear()
     done = threading.Event()
-    drawing = threading.Thread(target=view.run, args=(stats, dict, threading.Event(), done))
+    drawing = threading.Thread(target=view.run, args=(stats, dict, threading.Event(), done.is_set))
     drawing.start()
     try:
         assert terminal.asked.wait(LIMIT_S)
@@ -155,7 +155,7 @@ def test_log_lines_stand_above_the_picture() -> None:
             done.set()
         return stats()
 
-    view.run(logging_stats, dict, threading.Event(), done)
+    view.run(logging_stats, dict, threading.Event(), done.is_set)
     told = terminal.getvalue()
     assert "ERROR [red]first?[2J" in told
     assert told.index("first") < told.index("second") < told.index("listener 1.2.3")
@@ -198,7 +198,7 @@ def test_a_terminal_of_another_size_is_cleared_and_drawn_anew() -> None:
             done.set()
         return stats()
 
-    LiveConsole(CARD, "1.2.3", console).run(shrinking, dict, threading.Event(), done)
+    LiveConsole(CARD, "1.2.3", console).run(shrinking, dict, threading.Event(), done.is_set)
     _, after = terminal.getvalue().split("\x1b[H\x1b[2J")
     lines = [re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", line) for line in after.splitlines()]
     assert any(line.startswith("mic") for line in lines)

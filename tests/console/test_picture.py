@@ -44,7 +44,7 @@ def test_the_whole_picture() -> None:
     assert "household/1.0.0" in picture
     assert "hop 0.5 s  window 2.05 s" in picture
     assert "heard 100.00 %  1:00" in picture
-    assert "48 kHz" in line_with("mic    listening", picture)
+    assert "48 kHz" in line_with("mic     live", picture)
     assert "12 fired" in line_with("log ", picture)
     assert "latency p50 41 ms  p99 88 ms   CPU 23 % of a core   windows/s 2.0   queue 0" in picture
 
@@ -59,7 +59,7 @@ def test_seconds_heard_per_second() -> None:
 def test_a_lost_source_says_why_and_shows_no_old_scores() -> None:
     lost = source(state=SourceState.LOST, problem="the device is unplugged")
     picture = drawn(scene(stats=stats(lost), steps={"mic": step({"dog": 0.9})}))
-    assert "lost       the device is unplugged" in picture
+    assert "lost      the device is unplugged" in picture
     assert "dBFS" not in picture
     assert "dog" not in picture
 
@@ -74,7 +74,7 @@ def test_a_long_problem_has_a_line_for_itself() -> None:
 
 def test_silence_is_not_full_scale() -> None:
     picture = drawn(scene(stats=stats(source(level_db=-math.inf, peak_db=-math.inf))))
-    line = line_with("listening", picture)
+    line = line_with("mic ", picture)
     assert "silence" in line
     assert "dBFS" not in line
     assert BOX.full not in line

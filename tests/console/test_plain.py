@@ -33,7 +33,7 @@ def run_once(view: PlainConsole, *pictures: PipelineStats) -> None:
             done.set()
         return given.pop(0) if len(given) > 1 else given[0]
 
-    view.run(counted, dict, threading.Event(), done)
+    view.run(counted, dict, threading.Event(), done.is_set)
 
 
 def test_one_line_per_event() -> None:
@@ -46,7 +46,7 @@ def test_one_line_per_event() -> None:
     run_once(view)
     assert out.getvalue().splitlines() == [
         "listener 1.2.3, household/1.0.0, 7 labels",
-        "mic is listening",
+        "mic is live",
         "dog began at 12.5 s (0.91) in mic",
         "dog ended at 15.0 s after 2.5 s (0.97) in mic",
     ]
@@ -73,11 +73,11 @@ def test_a_source_that_comes_goes_and_ends() -> None:
         stats(source(), source("kitchen", state=SourceState.ENDED)),
     )
     assert out.getvalue().splitlines()[1:] == [
-        "mic is listening",
+        "mic is live",
         "kitchen is opening",
         "mic is lost: it is unplugged",
-        "kitchen is listening",
-        "mic is listening",
+        "kitchen is live",
+        "mic is live",
         "kitchen is ended",
     ]
 
@@ -121,7 +121,9 @@ def test_a_reader_that_goes_away_ends_it_quietly() -> None:
         os.close(reading)
         view = PlainConsole(CARD, "1.2.3", out)
         view.on_event(onset())
-        view.run(stats, dict, threading.Event(), threading.Event())  # returns, though nobody told it to
+        view.run(
+            stats, dict, threading.Event(), threading.Event().is_set
+        )  # returns, though nobody told it to
         view.close()
 
 
@@ -129,7 +131,7 @@ def test_a_name_that_the_encoding_lacks(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     with path.open("w", encoding="ascii") as out:
         run_once(PlainConsole(CARD, "1.2.3", out), stats(source("Küche")))
-    assert "K?che is listening" in path.read_text()
+    assert "K?che is live" in path.read_text()
 
 
 def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

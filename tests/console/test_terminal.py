@@ -81,7 +81,7 @@ def test_live_picture(terminal: Terminal, program: str) -> None:
         "loudness/1.0.0",
         "hop 0.5 s",
         "demo",
-        "listening",
+        "live",
         "dBFS",
         "── events",
         "latency p50",
@@ -108,11 +108,11 @@ def test_live_picture(terminal: Terminal, program: str) -> None:
 
 def test_no_color(terminal: Terminal, program: str) -> None:
     terminal.start(program, {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
-    terminal.wait_for("demo", "listening", "dBFS", "latency p50")
+    terminal.wait_for("demo", "live", "dBFS", "latency p50")
     assert not re.search(r"\x1b\[[\d;]*[349][0-8][;m]", terminal.picture("-e"))  # x9: back to the default
 
 
 def test_a_terminal_that_cannot_draw_gets_lines(terminal: Terminal, program: str) -> None:
     terminal.start(program, {"TERM": "dumb"})
-    picture = terminal.wait_for("demo is listening", "loud began at")
+    picture = terminal.wait_for("demo is live", "loud began at")
     assert "dBFS" not in picture
