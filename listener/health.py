@@ -11,7 +11,8 @@ Of several, the first in this table is told.
 
 Lag is seen by comparing the samples that came with the clock. Chunks come late now and
 then, but never early: so the least delay of ten seconds says how far the stream is
-behind, however busy the machine is. A sound card's clock is a little wrong, which makes
+behind, however busy the machine is. Where a device tells of a loss, but not how long it is,
+that delay tells it. A sound card's clock is a little wrong, which makes
 that delay creep; sound that went missing makes it jump.
 """
 
@@ -28,6 +29,9 @@ FULL_SCALE = 0.999
 
 LAG_OVER_S = 10.0
 """The least delay is taken of so many seconds."""
+
+LEAST_LAG_S = 0.03
+"""From here on a lag is corrected, where a device says that it lost something, but not how much."""
 
 MAX_DRIFT = 500e-6
 """The most that a sound card's clock is taken to be slow: five times what the worst of them are."""
@@ -65,7 +69,7 @@ class Health:
         Returns
         -------
         float
-            Seconds of sound that went missing before this chunk and that nobody reported; mostly 0.
+            Seconds of sound that went missing before this chunk and that nobody counted; mostly 0.
         """
         self._heard_at, self._stalled_s = now, 0.0
         if self._settings.silent_s:
@@ -77,6 +81,11 @@ class Health:
     def miss(self, now: float) -> None:
         """Nothing has come."""
         self._stalled_s = now - self._heard_at
+
+    @property
+    def behind_s(self) -> float:
+        """How much more than usual the newest chunk was behind the clock, in seconds."""
+        return self._lag.behind_s
 
     @property
     def is_gone(self) -> bool:
@@ -148,29 +157,47 @@ class _Lag:
 
     def __init__(self, limit_s: float) -> None:
         self.missing_s = 0.0
-        """What was found missing in the last full look; 0 where all came."""
+        """What was found missing in the last full look, though nobody told of a loss; 0 where all came."""
         self._limit_s = limit_s
         self._usual_s: float | None = None
-        self._least_s = float("inf")
+        self._least_s = self._newest_s = float("inf")
         self._looked_at: float | None = None
+        self._heard_s = 0.0
         self._found_s = 0.0
+        self._looks_after_loss = 0
+
+    @property
+    def behind_s(self) -> float:
+        usual_s = self._least_s if self._usual_s is None else self._usual_s
+        return max(0.0, self._newest_s - usual_s) if self._looked_at is not None else 0.0
 
     def hear(self, chunk: AudioChunk, now: float) -> float:
         if self._looked_at is None:
             self._looked_at = now
-        self._least_s = min(self._least_s, now - chunk.end_sample / chunk.sample_rate - self._found_s)
-        if now - self._looked_at < LAG_OVER_S:
+        self._newest_s = now - chunk.end_sample / chunk.sample_rate - self._found_s
+        self._least_s = min(self._least_s, self._newest_s)
+        self._heard_s += len(chunk.samples) / chunk.sample_rate
+        if chunk.overflowed:
+            # The look that falls into this time may still see the delay from before the loss.
+            self._looks_after_loss = 2
+        # After a pause there may be nothing but late chunks yet: they catch up.
+        if now - self._looked_at < LAG_OVER_S or self._heard_s < LAG_OVER_S / 2:
             return 0.0
         least_s = self._least_s
-        self._looked_at, self._least_s = now, float("inf")
+        self._looked_at, self._least_s, self._heard_s = now, float("inf"), 0.0
+        return self._look(least_s)
+
+    def _look(self, least_s: float) -> float:
         if self._usual_s is None:
             self._usual_s = least_s
             return 0.0
+        is_told, self._looks_after_loss = self._looks_after_loss > 0, max(0, self._looks_after_loss - 1)
+        was_lagging, self.missing_s = self.missing_s > 0, 0.0
         excess_s = least_s - self._usual_s
+        if excess_s < (LEAST_LAG_S if is_told or was_lagging else self._limit_s):
+            self._usual_s += min(excess_s, MAX_DRIFT * LAG_OVER_S)
+            return 0.0
+        self._found_s += excess_s
         if excess_s >= self._limit_s:
-            self._found_s += excess_s
             self.missing_s = excess_s
-            return excess_s
-        self.missing_s = 0.0
-        self._usual_s += min(excess_s, MAX_DRIFT * LAG_OVER_S)
-        return 0.0
+        return excess_s

@@ -94,6 +94,7 @@ class Capture:
         self._troubles: Counter[SourceState] = Counter()
         self._source_rate = 0
         self._newest: Samples = np.zeros(0, np.float32)
+        self._loss_told = False
         self._retry_s = FIRST_RETRY_S
         self._random = random.Random(source.name)
 
@@ -167,6 +168,7 @@ class Capture:
     def _open_again(self) -> None:
         """Open the source again and again; that it is back is said when it gives sound."""
         self._newest = np.zeros(0, np.float32)
+        behind_s = self._health.behind_s
         while not (self._stopping.is_set() or self._is_late()):
             self.turns += 1
             self.source.close()
@@ -180,7 +182,7 @@ class Capture:
             except SourceError as still:
                 self._problem = str(still)
                 continue
-            self._intake.reopen()
+            self._intake.reopen(behind_s)
             return
 
     def _listen(self) -> None:
@@ -188,7 +190,9 @@ class Capture:
             self.turns += 1
             try:
                 chunk = self._read()
-                if chunk is None:
+                if chunk is None or not len(chunk.samples):
+                    # Who gives nothing has stalled, in whichever way it says so.
+                    self._loss_told |= chunk is not None and chunk.overflowed
                     self._miss()
                 else:
                     self._take(chunk)
@@ -206,8 +210,7 @@ class Capture:
     def _read(self) -> AudioChunk | None:
         if self._duration_s is None:
             return self.source.read(READ_TIMEOUT_S)
-        # Counted in samples: a sum of seconds would never quite get there.
-        left = round(self._duration_s * self._source_rate) - self._intake.n_read
+        left = round((self._duration_s - self._intake.heard_s) * self._source_rate)
         if left <= 0 or self._is_late():
             raise EndOfSource
         chunk = self.source.read(READ_TIMEOUT_S)
@@ -225,10 +228,11 @@ class Capture:
 
     def _take(self, chunk: AudioChunk) -> None:
         now = self._clock.now()
+        if self._loss_told:
+            chunk, self._loss_told = replace(chunk, overflowed=True), False
         unreported_s = self._health.hear(chunk, now) if self.source.live else 0.0
         self._write(self._intake.push(chunk, now, unreported_s))
-        if len(chunk.samples):
-            self._newest = chunk.samples
+        self._newest = chunk.samples
         self._retry_s = FIRST_RETRY_S
         self._judge()
 

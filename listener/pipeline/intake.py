@@ -1,5 +1,6 @@
 """Where a source's chunks lie in its stream: what came, what is missing, and when it was."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,18 +25,16 @@ class Intake:
 
     def __init__(self, to_rate: int, has_clock: bool) -> None:
         self.anchor: StreamAnchor | None = None
-        self.heard_s = 0.0
-        """Seconds of sound that came."""
         self.lost_s = 0.0
         """Seconds of sound that are missing."""
         self.overflows = 0
         """How often samples were missing in what a device gave."""
-        self.n_read = 0
-        """Samples that came, at the source's rate."""
         self._to_rate = to_rate
         self._has_clock = has_clock
         self._stage: RateStage | None = None
         self._reopened = False
+        self._behind_s = 0.0
+        self._heard: Counter[int] = Counter()
         self._expected = 0
         self._unreported = 0
         self._heard_at = 0.0
@@ -46,9 +45,22 @@ class Intake:
         """Stream time of the next sample to come, in seconds."""
         return 0.0 if self._stage is None else self._stage.position / self._to_rate
 
-    def reopen(self) -> None:
-        """Say that the source was opened again: its positions begin anew."""
+    @property
+    def heard_s(self) -> float:
+        """Seconds of sound that came."""
+        # Counted in samples: after weeks, a sum of seconds would be wrong by more than one.
+        return sum(n_samples / rate for rate, n_samples in self._heard.copy().items())
+
+    def reopen(self, behind_s: float = 0.0) -> None:
+        """Say that the source was opened again: its positions begin anew.
+
+        Parameters
+        ----------
+        behind_s
+            How late the last chunk before was; what came behind it is missing too.
+        """
         self._reopened = True
+        self._behind_s += behind_s
 
     def push(self, chunk: AudioChunk, now: float, unreported_s: float = 0.0) -> Iterator[AudioChunk]:
         """Take the next chunk.
@@ -70,18 +82,19 @@ class Intake:
         if self._stage is None:
             self._stage = RateStage(chunk.sample_rate, self._to_rate)
         elif self._reopened:
-            missing_s = max(0.0, now - self._heard_at - chunk.end_sample / chunk.sample_rate)
+            came_s = chunk.end_sample / chunk.sample_rate
+            missing_s = max(0.0, now - self._heard_at + self._behind_s - came_s)
             yield from self._stage.lose(missing_s, chunk.sample_rate)
             self.lost_s += missing_s
             self._expected = self._unreported = 0
+            self._behind_s = 0.0
         if unreported_s:
             self._unreported += round(unreported_s * chunk.sample_rate)
         self._heard_at = now
         first = chunk.first_sample + self._unreported
         flagged = chunk.overflowed or unreported_s > 0
         yield from self._stage.push(replace(chunk, first_sample=first, overflowed=flagged))
-        self.n_read += len(chunk.samples)
-        self.heard_s += len(chunk.samples) / chunk.sample_rate
+        self._heard[chunk.sample_rate] += len(chunk.samples)
         self.lost_s += max(0, first - self._expected) / chunk.sample_rate
         self.overflows += flagged
         self._expected = first + len(chunk.samples)
