@@ -89,6 +89,9 @@ class Program:
         self.stdout: queue.Queue[str] = queue.Queue()
         self.stderr: queue.Queue[str] = queue.Queue()
         self.told: list[str] = []
+        """All lines of both."""
+        self.printed: list[str] = []
+        """Those on standard output."""
         self._readers = [
             threading.Thread(target=self._collect, args=(pipe, lines), name="reader", daemon=True)
             for pipe, lines in ((self._process.stdout, self.stdout), (self._process.stderr, self.stderr))
@@ -144,6 +147,8 @@ class Program:
     def _collect(self, pipe: IO[str], lines: queue.Queue[str]) -> None:
         for line in pipe:
             self.told.append(line)
+            if lines is self.stdout:
+                self.printed.append(line)
             lines.put(line)
 
     def _wait_for(self, lines: queue.Queue[str], wanted: Callable[[str], bool], what: str) -> str:

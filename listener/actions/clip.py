@@ -8,6 +8,7 @@ import io
 import os
 import threading
 import unicodedata
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Self
@@ -29,6 +30,12 @@ MAX_VALUE_BYTES = 60
 
 MAX_STEM_BYTES = 220
 """Longest file name without its suffix, a counter and the temporary name's own."""
+
+UNFINISHED = ".flac.part"
+"""Suffix of the hidden file that is written; it gets its name when it is whole."""
+
+LEFT_S = 3600.0
+"""An unfinished file that is this old was left by a program that was killed."""
 
 _naming = threading.Lock()
 """Held from the choice of a name to the file of that name: several clip actions may share a folder."""
@@ -91,10 +98,11 @@ class ClipAction(Action):
         """
         import soundfile  # noqa: F401 - loads libsndfile now, not when the first sound is there
 
-        probe = self._folder / f".{safe_name(self.name)}.{os.getpid()}.part"
+        probe = self._folder / f".{safe_name(self.name)}.{os.getpid()}{UNFINISHED}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             probe.touch()
+            self._clear_away(until=probe.stat().st_mtime - LEFT_S)
             probe.unlink()
         except OSError as error:
             message = f"directory: nothing can be written to '{self._folder}': {error.strerror}"
@@ -116,6 +124,13 @@ class ClipAction(Action):
             raise ActionError(f"no clip can be written to '{self._folder}': {error.strerror}") from error
         context.publish_clip(path)
 
+    def _clear_away(self, until: float) -> None:
+        """Remove what was left unfinished, where it was last written before a time of the disk's clock."""
+        for left in self._folder.glob(f".*{UNFINISHED}"):
+            with suppress(FileNotFoundError):  # somebody else clears away too
+                if left.stat().st_mtime < until:
+                    left.unlink()
+
     def _stem(self, event: Event) -> str:
         values = template.field_values(event, clip=None) | {"time": _time_text(event)}
         stem = template.fill(self.options.filename, {name: safe_name(values[name]) for name in FIELDS})
@@ -124,7 +139,7 @@ class ClipAction(Action):
     def _write(self, data: bytes, stem: str) -> Path:
         """Write a file that is never seen half-written, under a name that was free."""
         # A thread may be left behind while its successor writes: each has a file of its own.
-        temporary = self._folder / f".{stem}.{threading.get_native_id()}.part"
+        temporary = self._folder / f".{stem}.{threading.get_native_id()}{UNFINISHED}"
         try:
             with temporary.open("wb") as file:
                 file.write(data)
