@@ -67,6 +67,11 @@ def drawn(
         at_s = max(fault.end_s for fault in faults)
 
 
+def rates(rate_hz: int) -> tuple[int, ...]:
+    """Give the rates that a microphone may come back at, in Hz; of 16 kHz, the usual ones."""
+    return rate_hz, rate_hz * 3, rate_hz * 441 // 160, rate_hz // 2
+
+
 def _about(rng: random.Random, least: float, most: float) -> float:
     """Any order of magnitude is as likely as another."""
     return math.exp(rng.uniform(math.log(least), math.log(most)))
@@ -78,7 +83,7 @@ def _unplug(rng: random.Random, at_s: float, rate_hz: int) -> list[Fault]:
 
 
 def _rate(rng: random.Random, at_s: float, rate_hz: int) -> list[Fault]:
-    other_hz = rng.choice([rate_hz, rate_hz, rate_hz * 3, rate_hz * 441 // 160, rate_hz // 2])
+    other_hz = rng.choice([rate_hz, *rates(rate_hz)])
     return [Unplug(at_s=at_s, for_s=_about(rng, 0.5, 60), rate_hz=other_hz)]
 
 
