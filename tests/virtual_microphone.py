@@ -100,9 +100,11 @@ class VirtualMicrophone:
             self._server.wait()
             self._server = None
 
-    def restart(self) -> None:
-        """Kill the server and start it again."""
+    def restart(self, rate: int | None = None) -> None:
+        """Kill the server and start it again, at another rate if told."""
         self.kill()
+        self.rate = rate or self.rate
+        (self.directory / "pulse.pa").write_text(self._modules())
         self.start()
 
     def freeze(self) -> None:

@@ -18,7 +18,7 @@ from listener.errors import DeviceError
 from listener.sources.device_set import DeviceSet
 from listener.sources.portaudio import NO_ANSWER, BackendName, DeviceInfo, load_backend, release
 
-LOOK_S = 10.0
+LOOK_S = 5.0
 """How long the other process may take, in seconds: a small machine loads Python in one or two."""
 
 LOOK_AGAIN_S = 60.0

@@ -616,6 +616,17 @@ def test_a_missing_alsa_configuration_does_not_abort_the_process(
     assert "ALSA has no configuration" in out
 
 
+@both_backends
+def test_a_broken_alsa_configuration_does_not_end_the_process(
+    backend: BackendName, no_audio_system: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.conf").write_text("pcm.usb 1 { type hw card 0\n")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "broken.conf"))
+    code, out, err = run_program(backend, 0)
+    assert (code, err) == (0, "")
+    assert out.startswith("ALSA's configuration cannot be read (Invalid argument): mend /")
+
+
 def run_program(backend: BackendName, server: int) -> tuple[int, str, str]:
     command = [sys.executable, "-c", PROGRAM, backend, str(server)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
