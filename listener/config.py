@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 A_YEAR_S = 365 * 24 * 3600.0
 """Longer waits are beyond what the operating system takes."""
 
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000
+"""No sound worth classifying has fewer samples in a second, and no device gives more."""
+
 Seconds = Annotated[float, Field(ge=0, le=A_YEAR_S)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=A_YEAR_S)]
 Score = Annotated[float, Field(ge=0, le=1)]

@@ -18,6 +18,9 @@ command line prints it after ``listener: `` and exits with 1; a traceback is for
 defects of the program only.
 """
 
+LONGEST_NAME = 1_000
+"""Characters of a path that are told; of a longer one its beginning and its end."""
+
 MOST_PROBLEMS = 50
 """Who has more will look for one reason behind them all."""
 
@@ -25,6 +28,8 @@ MOST_PROBLEMS = 50
 def printable(told: object) -> str:
     """Give a name or a path, which may hold anything, so that it can be printed within a line."""
     text = str(told)
+    if len(text) > LONGEST_NAME:
+        text = f"{text[: LONGEST_NAME // 2]}…{text[-LONGEST_NAME // 2 :]}"
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

@@ -13,12 +13,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from listener.config import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from listener.errors import ModelError, one_line, printable
 from listener.features import PRESETS
 from listener.types import FeatureParameters, ModelCard, Reference, Thresholds
-
-RATES_HZ = (1_000, 768_000)
-"""What sources can give."""
 
 MOST_WINDOW_S, MOST_WINDOW_SAMPLES = 60.0, 10_000_000
 """The self-check makes a signal of a window's length, sample by sample."""
@@ -141,8 +139,8 @@ def _labels(card: ModelCard) -> str | None:
 def _lengths(card: ModelCard) -> str | None:
     if not all(0 < length < math.inf for length in (card.sample_rate, card.window_s, card.hop_s)):
         return "sample_rate, window_s and hop_s must be above 0"
-    if not RATES_HZ[0] <= card.sample_rate <= RATES_HZ[1]:
-        return f"sample_rate must be {RATES_HZ[0]} to {RATES_HZ[1]} Hz"
+    if not LOWEST_RATE_HZ <= card.sample_rate <= HIGHEST_RATE_HZ:
+        return f"sample_rate must be {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
     if card.window_s > MOST_WINDOW_S or card.window_s * card.sample_rate > MOST_WINDOW_SAMPLES:
         return f"window_s must be {MOST_WINDOW_S:g} s at most, and {MOST_WINDOW_SAMPLES} samples"
     if not HOPS_S[0] <= card.hop_s <= HOPS_S[1]:

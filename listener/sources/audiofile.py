@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 import soundfile
 
+from listener.config import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from listener.errors import AudioFileError, one_line, printable
 from listener.files import is_file
 from listener.sources.pcm import mono_from_float, mono_from_int16
@@ -27,6 +28,9 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", 
 SMALL_BLOCK = 1_024
 """Samples in a block where a file is damaged: at most as many are lost before the break."""
 
+MOST_VALUES = 2**22
+"""Samples of all channels that are decoded at once: a header may claim a thousand channels at any rate."""
+
 _EXACT_IN_INT16 = frozenset({"PCM_16", "PCM_U8", "PCM_S8", "ULAW", "ALAW"})
 """Encodings that 16 bits hold. Reading integers is quicker, but cuts others short, and floats to zero."""
 
@@ -35,6 +39,9 @@ _UNKNOWN_BYTES = 0x7FFF_0000
 
 _UNKNOWN_FRAMES = 1 << 62
 """A FLAC file that was written to a pipe claims more."""
+
+_BREAKS = (soundfile.LibsndfileError, ValueError)
+"""What reading a damaged file raises; the second where the decoder has gone on past the file's own end."""
 
 _CUT_SHORT = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _CUT_OGG = "lacks an end-of-stream bit"
@@ -61,21 +68,26 @@ class AudioFile:
         self._file = _open(path)
         self.rate_hz: int = self._file.samplerate
         self._taken = 0
-        self._promised = self._count_promised()
         self._is_int16 = self._file.subtype in _EXACT_IN_INT16
+        try:
+            self._promised = self._count_promised()
+        except AudioFileError:
+            self.close()
+            raise
 
     def read(self, n_samples: int) -> Samples:
-        """The next samples, the mean of all channels; fewer only at the end, none after it.
+        """The next samples, at most ``n_samples`` and the mean of all channels; none at the end.
 
         Raises
         ------
         AudioFileError
             The rest is missing or damaged; all before it has been given.
         """
+        n_samples = max(1, min(n_samples, MOST_VALUES // self._file.channels))
         try:
             samples = self._decode(n_samples)
-        except soundfile.LibsndfileError:
-            samples = self._decode_to_the_break()
+        except _BREAKS:
+            samples = self._decode_to_the_break(n_samples)
         if len(samples) == 0 and self._taken < self._promised:
             raise self._cut()
         return samples
@@ -96,12 +108,13 @@ class AudioFile:
         self._taken += len(frames)
         return mono_from_int16(frames) if self._is_int16 else mono_from_float(frames)
 
-    def _decode_to_the_break(self) -> Samples:
+    def _decode_to_the_break(self, n_samples: int) -> Samples:
         """What a block that could not be decoded still holds; nothing if the break is right here."""
         parts = [np.zeros(0, np.float32)]
-        with suppress(soundfile.LibsndfileError):
+        end = self._taken + n_samples
+        with suppress(*_BREAKS):
             self._file.seek(self._taken)
-            while len(part := self._decode(SMALL_BLOCK)):
+            while self._taken < end and len(part := self._decode(SMALL_BLOCK)):
                 parts.append(part)
         return np.concatenate(parts)
 
@@ -109,6 +122,8 @@ class AudioFile:
         """Samples that the file claims to hold; infinitely many where it says only that there were more."""
         frames: int = self._file.frames
         log: str = self._file.extra_info
+        if not LOWEST_RATE_HZ <= self.rate_hz <= HIGHEST_RATE_HZ:
+            raise AudioFileError(f"{self._name} is no sound, or damaged: its rate is {self.rate_hz} Hz")
         if frames > _UNKNOWN_FRAMES:
             raise AudioFileError(f"{self._name} does not say how long it is: convert it, to WAV for instance")
         if found := _CUT_SHORT.search(log):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from listener.config import Options
+from listener.config import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, Options
 from listener.errors import SourceError
 from listener.sources.base import EndOfSource, Source
 from listener.sources.pcm import Channel, mono_from_float, mono_from_int16
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 class StdinOptions(Options):
     """Settings of raw PCM on standard input: nothing in the data says what it is."""
 
-    rate: Annotated[int, Field(ge=1_000, le=768_000)] = 16_000
+    rate: Annotated[int, Field(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)] = 16_000
     """Sample rate in Hz."""
 
     channels: Annotated[int, Field(ge=1, le=512)] = 1
@@ -115,7 +115,7 @@ class StdinSource(Source):
         EndOfSource
             The writer has closed its end.
         SourceError
-            It did so without having written a single sample.
+            It did so without having written a single sample, or what is connected cannot be read.
         """
         deadline = time.monotonic() + timeout_s
         while len(self._rest) < self._frame_bytes:
@@ -138,7 +138,12 @@ class StdinSource(Source):
 
     def _read_some(self) -> bytes:
         wanted = max(1, round(CHUNK_S * self.options.rate)) * self._frame_bytes
-        data = os.read(self._descriptor, wanted - len(self._rest))
+        try:
+            data = os.read(self._descriptor, wanted - len(self._rest))
+        except BlockingIOError:  # somebody else who reads there was quicker
+            return b""
+        except OSError as error:
+            raise SourceError(f"standard input cannot be read: {error.strerror}") from error
         if data:
             return data
         if self._position == 0:

@@ -25,11 +25,72 @@ NAME, CARD = "model.pt", "card.yaml"
 SILENCE = np.zeros(TINY_FEATURES.window_samples, np.float32)
 
 _ODD_VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, 1, -1, 2, 0.5, 1e-9, 1e9, 1e300, -1e300, 10**400, float("nan"), float("inf"), 5e-324),
-    *(16_000, 16_000.0, "16000", "", " ", "x", "x" * 5_000, "\0", "a\nb", "\ud800", "\x1b[31m", "\u2028", "@x", "../x"),
-    *([], [[]], {}, {"": {}}, {"preset": "tutorial"}, "tutorial", "chirp", "log_mel", "waveform", "wav_bytes", "none"),
-    *(["a"] * 3, ["a", "b", "c"], [1, 2, 3], [0.5] * 3, [0.5] * 3_000, ["first", "second"], {"first": {"on": 1, "off": 1}}),
-    *({"first": None}, {"x": {"y": {"z": 1}}}, [None], {"on": float("nan"), "off": 0.5}, [[0.5]] * 3, 2**31, 2**63, 2**64),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        2,
+        0.5,
+        1e-9,
+        1e9,
+        1e300,
+        -1e300,
+        10**400,
+        float("nan"),
+        float("inf"),
+        5e-324,
+    ),
+    *(
+        16_000,
+        16_000.0,
+        "16000",
+        "",
+        " ",
+        "x",
+        "x" * 5_000,
+        "\0",
+        "a\nb",
+        "\ud800",
+        "\x1b[31m",
+        "\u2028",
+        "@x",
+        "../x",
+    ),
+    *(
+        [],
+        [[]],
+        {},
+        {"": {}},
+        {"preset": "tutorial"},
+        "tutorial",
+        "chirp",
+        "log_mel",
+        "waveform",
+        "wav_bytes",
+        "none",
+    ),
+    *(
+        ["a"] * 3,
+        ["a", "b", "c"],
+        [1, 2, 3],
+        [0.5] * 3,
+        [0.5] * 3_000,
+        ["first", "second"],
+        {"first": {"on": 1, "off": 1}},
+    ),
+    *(
+        {"first": None},
+        {"x": {"y": {"z": 1}}},
+        [None],
+        {"on": float("nan"), "off": 0.5},
+        [[0.5]] * 3,
+        2**31,
+        2**63,
+        2**64,
+    ),
 )
 
 
@@ -49,7 +110,14 @@ class Bundles(Target):
         self._card = json.loads(self._members[self._card_name])
         state = io.BytesIO()
         torch.save({"weight": torch.zeros(3)}, state)
-        self._others = (state.getvalue(), _zip({"x/y.txt": b"words"}), b"", b"words", b"\x80\x04K\x01.", b"PK\x05\x06")
+        self._others = (
+            state.getvalue(),
+            _zip({"x/y.txt": b"words"}),
+            b"",
+            b"words",
+            b"\x80\x04K\x01.",
+            b"PK\x05\x06",
+        )
         # The first run of a model is slow: it is not what is looked for here.
         TorchScriptClassifier(path, read_card(path))
 
@@ -115,7 +183,9 @@ class Bundles(Target):
                 case 0:
                     del members[name]
                 case 1:
-                    members[random.choice((name.upper(), name + "x", "/" + name, "../" + name))] = members.pop(name)
+                    members[random.choice((name.upper(), name + "x", "/" + name, "../" + name))] = (
+                        members.pop(name)
+                    )
                 case 2:
                     members[name] = members[random.choice(list(members))]
                 case 3 if name.endswith(".py"):
@@ -133,7 +203,9 @@ def _spoilt_value(random: Random, value: Any) -> Any:
         return value * random.choice((-1, 0, 0.5, 2, 10, 1e3, 1e6, 1e300)) + random.choice((0, 1, -1))
     if isinstance(value, list) and value:
         place = random.randrange(len(value))
-        return random.choice((value[:-1], value * 2, [*value[:place], random.choice(_ODD_VALUES), *value[place + 1 :]]))
+        return random.choice(
+            (value[:-1], value * 2, [*value[:place], random.choice(_ODD_VALUES), *value[place + 1 :]])
+        )
     return [value] if choice < 0.75 else {"a": value}
 
 
@@ -149,8 +221,21 @@ def _spoilt_code(random: Random, code: bytes) -> bytes:
         case 2:
             lines[place] = lines[place].replace(random.choice((b"1", b"2", b"0", b"3")), number)
         case _:
-            words = (b"Tensor", b"int", b"float", b"self", b"torch.", b"List", b"NoneType", b"return", b"[", b"(")
-            lines[place] = lines[place].replace(random.choice(words), random.choice((*words, b"None", number)))
+            words = (
+                b"Tensor",
+                b"int",
+                b"float",
+                b"self",
+                b"torch.",
+                b"List",
+                b"NoneType",
+                b"return",
+                b"[",
+                b"(",
+            )
+            lines[place] = lines[place].replace(
+                random.choice(words), random.choice((*words, b"None", number))
+            )
     return b"\n".join(lines)
 
 
@@ -193,7 +278,20 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
 
 
 _CENTRAL, _LOCAL, _END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
-_CENTRAL_FIELDS = ((4, 2), (6, 2), (8, 2), (10, 2), (12, 4), (16, 4), (20, 4), (24, 4), (28, 2), (30, 2), (32, 2), (42, 4))
+_CENTRAL_FIELDS = (
+    (4, 2),
+    (6, 2),
+    (8, 2),
+    (10, 2),
+    (12, 4),
+    (16, 4),
+    (20, 4),
+    (24, 4),
+    (28, 2),
+    (30, 2),
+    (32, 2),
+    (42, 4),
+)
 _LOCAL_FIELDS = ((4, 2), (6, 2), (8, 2), (14, 4), (18, 4), (22, 4), (26, 2), (28, 2))
 _END_FIELDS = ((4, 2), (6, 2), (8, 2), (10, 2), (12, 4), (16, 4), (20, 2))
 
@@ -201,7 +299,12 @@ _END_FIELDS = ((4, 2), (6, 2), (8, 2), (10, 2), (12, 4), (16, 4), (20, 2))
 def _spoilt_record(random: Random, archive: bytes) -> bytes:
     """A field of one of the archive's records says something else."""
     signature, fields = random.choice(
-        ((_CENTRAL, _CENTRAL_FIELDS), (_CENTRAL, _CENTRAL_FIELDS), (_LOCAL, _LOCAL_FIELDS), (_END, _END_FIELDS))
+        (
+            (_CENTRAL, _CENTRAL_FIELDS),
+            (_CENTRAL, _CENTRAL_FIELDS),
+            (_LOCAL, _LOCAL_FIELDS),
+            (_END, _END_FIELDS),
+        )
     )
     places = [place for place in range(len(archive)) if archive.startswith(signature, place)]
     if not places:

@@ -192,6 +192,29 @@ _TYPOS: tuple[Callable[[Random, str], str], ...] = (
 )
 
 
+_TOKENS = (
+    *(
+        "&",
+        "*",
+        "!",
+        "!!",
+        "|",
+        ">",
+        "'",
+        '"',
+        "%",
+        "@",
+        "`",
+        "#",
+        "---",
+        "...",
+        "%YAML 9.9\n---",
+        "%TAG ! x\n---",
+    ),
+    *(":", "?", "-", ",", "[", "]", "{", "}", "\0", "\t", "\x7f", "\ufeff", "<<", "~", "\\"),
+)
+
+
 class Configs(Target):
     """The configuration file, and the parts that are made from it."""
 
@@ -223,7 +246,7 @@ class Configs(Target):
         return Input({NAME: _spoilt_text(random, text) if random.random() < 0.25 else text})
 
     def feed(self, made: Input) -> bool:
-        """Read the configuration and make its parts; nothing is opened but recordings, which are not there."""
+        """Read the configuration and make its parts; nothing is opened but recordings that are not there."""
         self.write(made)
         try:
             file = read_config(self.folder / NAME)
@@ -329,11 +352,7 @@ def _spoilt_text(random: Random, text: bytes) -> bytes:
     if choice < 0.7:
         encoding = random.choice(("utf-16", "utf-32", "utf-8-sig", "latin-1", "cp037"))
         return text.decode("utf-8", "replace").encode(encoding, "replace")
-    token = random.choice(
-        "& * ! !! | > ' \" % @ ` # --- ... %YAML\x209.9 %TAG\x20!\x20x : ? - , [ ] { } \0 \t \x7f \ufeff << ~ \\".split(
-            " "
-        )
-    ).encode()
+    token = random.choice(_TOKENS).encode()
     lines = text.split(b"\n")
     place = random.randrange(len(lines))
     where = random.randrange(len(lines[place]) + 1)

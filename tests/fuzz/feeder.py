@@ -5,7 +5,6 @@ import logging
 import os
 import re
 import resource
-import sys
 import time
 import traceback
 import warnings
@@ -16,10 +15,10 @@ from random import Random
 
 from tests.fuzz.target import Input, LogCheck, Target
 
-PATIENCE_S = 20.0
-"""Longest that one input may take: a hang ends the process, and the trace says where it hung."""
+INPUTS, AT = "inputs", "at"
+"""In the output folder: the files of the input that is being fed, and its index."""
 
-MOST_FAILURES = 20
+MOST_DEFECTS = 20
 """After so many the rest tells nothing new."""
 
 
@@ -54,18 +53,17 @@ def random_of(kind: str, seed: int, index: int) -> Random:
 def feed_range(kind: str, target: Target, seed: int, indices: range, output: Path) -> Summary:
     """Feed inputs one after the other.
 
-    The index of the one that is being fed stands in the file ``at`` of the folder ``output``, and what
-    showed a defect in a folder of its own there, with the trace.
+    What showed a defect is kept in a folder of its own below ``output``, with the trace.
     """
     _set_up(target.memory_mib)
     counts = Counter[str]()
     slowest = (0.0, -1)
     signatures = set[str]()
     started = time.perf_counter()
-    with open(output / "at", "wb", buffering=0) as at:
+    with open(output / AT, "wb", buffering=0) as at:
         for index in indices:
             os.pwrite(at.fileno(), f"{index:12}".encode(), 0)
-            faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+            faulthandler.dump_traceback_later(target.patience_s, exit=True)
             begun = time.perf_counter()
             made = target.make(random_of(kind, seed, index))
             try:
@@ -77,7 +75,7 @@ def feed_range(kind: str, target: Target, seed: int, indices: range, output: Pat
                     signatures.add(signature)
                     keep(made, output / f"{kind}-{seed}-{index}", traceback.format_exc())
             slowest = max(slowest, (time.perf_counter() - begun, index))
-            if len(signatures) >= MOST_FAILURES:
+            if len(signatures) >= MOST_DEFECTS:
                 break
     faulthandler.cancel_dump_traceback_later()
     wall_s = time.perf_counter() - started
@@ -102,7 +100,6 @@ def _set_up(memory_mib: int) -> None:
     limit = pages * os.sysconf("SC_PAGE_SIZE") + memory_mib * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.setrecursionlimit(1000)
 
 
 def _signature(error: BaseException) -> str:

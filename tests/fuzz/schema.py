@@ -81,6 +81,10 @@ def _value(random: Random, schema: dict[str, Any], defs: dict[str, Any]) -> Any:
         return _value(random, random.choice(schema["anyOf"]), defs)
     if "enum" in schema or "const" in schema:
         return random.choice(schema.get("enum") or [schema["const"]])
+    return _of_type(random, schema, defs)
+
+
+def _of_type(random: Random, schema: dict[str, Any], defs: dict[str, Any]) -> Any:
     match schema.get("type"):
         case "object" if "properties" in schema:
             return _table(random, schema, defs)

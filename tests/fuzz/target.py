@@ -37,6 +37,9 @@ class Target(ABC):
     memory_mib = 512
     """What the process may take beyond what it has at the start: a header's claim must not be believed."""
 
+    patience_s = 20.0
+    """Longest that one input may take: a hang ends the process, and the trace says where it hung."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
@@ -62,7 +65,7 @@ class Target(ABC):
     def write(self, made: Input) -> None:
         """Put the files of an input into the target's folder."""
         for name, content in made.files.items():
-            # Written anew each time: a file that grew in place could be mapped by a library still.
+            # Written anew each time: what a library has mapped must not change under it.
             path = self.folder / name
             path.unlink(missing_ok=True)
             path.write_bytes(content)
@@ -79,7 +82,7 @@ def assert_told_well(error: ListenerError, secret: str = "") -> None:
 def assert_line(line: str, secret: str = "") -> None:
     """See that a message is one line that can be read, and tells no secret."""
     assert line.strip(), "an empty message"
-    assert line.isprintable(), f"not one printable line: {ascii(line[:LONGEST_MESSAGE])}"
+    assert line.isprintable(), f"not one printable line: {line[:LONGEST_MESSAGE]!a}"
     assert len(line) <= LONGEST_MESSAGE, f"{len(line)} characters: {line[:200]}..."
     assert not secret or secret not in line, "a secret is told"
 
