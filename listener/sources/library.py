@@ -47,7 +47,7 @@ class Library:
     lookout
         Sees the devices of now.
     around
-        How it does that.
+        How to see, at a glance, what the system has.
     now
         The monotonic clock, in seconds.
     """
@@ -60,7 +60,7 @@ class Library:
     ) -> None:
         self._lookout = lookout or Lookout()
         self.around = around
-        """Sees, at a glance, what the system has."""
+        """What the system has, at a glance."""
         self._now = now
         # All of these are guarded by PortAudio's lock.
         self._open: list[Connection] = []
@@ -100,7 +100,7 @@ class Library:
             Longest wait in seconds.
         """
         connection.abandon()
-        # Not on this thread: a frozen sound server holds it until it thaws, a dead JACK for ten minutes.
+        # Not on this thread: a frozen sound server holds it until it thaws.
         closing = threading.Thread(
             target=self._close, args=(connection,), name=f"close:{connection.wish.source}", daemon=True
         )
@@ -114,17 +114,18 @@ class Library:
 
     def _connect(self, wish: Wish, around: DeviceSet) -> Connection:
         """Open a device of PortAudio's list, if that can be trusted."""
-        if (self._open or server_died()) and around != self._listed:
+        is_frozen = bool(self._open) or server_died()
+        # A number is one of this list; seen from outside it may be that of another device.
+        may_look = is_frozen and not str(wish.device).isdecimal()
+        if may_look and around != self._listed:
             raise _Outdated
         connection = Connection(wish)
         try:
             devices = self._devices(connection, around)
             try:
                 device = find_device(devices, wish.device)
-            except DeviceError:
-                if self._open or server_died():
-                    raise _Outdated from None
-                raise
+            except DeviceError as error:
+                raise _Outdated if may_look else error from None
             return self._begin(connection, device)
         except BaseException:
             connection.let_go()

@@ -1,10 +1,10 @@
 """PortAudio: what its two Python bindings have in common, and the seam that each of them fills.
 
 None of it is thread-safe in the library: one lock guards it. And whoever asks it may have
-to wait for a sound server that does not answer, for as long as that one is frozen (and for
-ten minutes after a JACK server has died). So it is asked on a thread that can be left
-behind, with the lock, which is given back when the answer comes; others give up after a
-while, with an error, and may try again. What is asked is in `listener.sources.library`.
+to wait for a sound server that does not answer, for as long as that one is frozen. So it is
+asked on a thread that can be left behind, with the lock, which is given back when the answer
+comes; others give up after a while, with an error, and may try again. What it is asked is in
+`listener.sources.library`.
 """
 
 import threading

@@ -319,6 +319,17 @@ def test_another_number_does_not_matter_to_those_that_are_interrupted(bench: Ben
     assert bench.fake.opened == ["second", "second", "new"]
 
 
+def test_a_number_is_that_of_the_list_and_not_of_what_others_see(bench: Bench) -> None:
+    """Who looks from outside does not see the devices that are in use here, and counts otherwise."""
+    bench.opened("first")
+    bench.plug_in("new", index=0)
+    by_number = Microphone("number", MicrophoneOptions(device=1), bench.library)
+    bench.microphones.append(by_number)
+    by_number.open()
+    assert bench.fake.opened == ["first", "second"]
+    assert bench.looks == 0
+
+
 def test_a_server_that_freezes_meanwhile_holds_nobody_up_for_ever(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
