@@ -47,11 +47,8 @@ def _nodes() -> list[Path]:
 def _configuration() -> list[Path]:
     """Where ALSA's own configuration begins."""
     named = os.environ.get("ALSA_CONFIG_PATH", "").split(":")
-    return [
-        *(Path(name) for name in named if name),
-        Path("/etc/asound.conf"),
-        Path("~/.asoundrc").expanduser(),
-    ]
+    own = os.path.expanduser("~/.asoundrc")  # noqa: PTH111 - pathlib fails for a user without a home
+    return [*(Path(name) for name in named if name), Path("/etc/asound.conf"), Path(own)]
 
 
 def _servers() -> list[Path]:

@@ -1,6 +1,7 @@
 """Waiting for a sound device to come."""
 
 import logging
+import pwd
 import socket
 import struct
 import threading
@@ -199,5 +200,12 @@ def test_what_can_make_a_microphone_come_is_seen(change: Callable[[Path], object
     assert device_set() != before
 
 
-def test_a_system_without_any_sound_can_be_looked_at(system: Path) -> None:
+def test_a_system_without_any_sound_and_home_can_be_looked_at(
+    system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(number: int) -> pwd.struct_passwd:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
     assert device_set() == device_set()
