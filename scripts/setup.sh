@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh program   what PyAudio is built from, .venv, and the program in it
 #   scripts/setup.sh dev       the tools of the dependency group `dev`
-#   scripts/setup.sh servers   the programs that the tests talk to: sound servers, players, a terminal
+#   scripts/setup.sh servers   the programs that the tests talk to: sound servers, players, a terminal, systemd
 #
 # Packages of the system are installed on Debian and Ubuntu, as root or where sudo asks for no
 # password. Elsewhere the line to type is printed.
@@ -23,6 +23,8 @@ packages() { # MANAGER NEED
         "apt-get paplay" | "dnf paplay") echo pulseaudio-utils ;;
         "apt-get alsa-pulse") echo libasound2-plugins ;;
         "apt-get jackd") echo jackd2 ;;
+        "apt-get systemd-nspawn" | "dnf systemd-nspawn") echo systemd-container ;;
+        "apt-get pam-systemd") echo libpam-systemd ;;
         "dnf portaudio") echo portaudio-devel ;;
         "dnf python") echo python3-devel ;;
         "dnf alsa-pulse") echo alsa-plugins-pulseaudio ;;
@@ -31,6 +33,7 @@ packages() { # MANAGER NEED
         "pacman paplay") echo libpulse ;;
         "pacman alsa-pulse") echo alsa-plugins ;;
         "pacman jackd") echo jack2 ;;
+        *" systemd-nspawn" | *" pam-systemd") echo systemd ;;
         *" compiler") echo gcc ;;
         *" arecord") echo alsa-utils ;;
         *) echo "$2" ;;
@@ -38,12 +41,13 @@ packages() { # MANAGER NEED
 }
 
 have() { # NEED
-    local plugin=alsa-lib/libasound_module_pcm_pulse.so
+    local plugin=alsa-lib/libasound_module_pcm_pulse.so module=security/pam_systemd.so
     case "$1" in
         compiler) includes stdlib.h ;;
         portaudio) includes portaudio.h || pkg-config --exists portaudio-2.0 2>/dev/null ;;
         python) find_python ;;
         alsa-pulse) compgen -G "/usr/lib*/$plugin" >/dev/null || compgen -G "/usr/lib/*/$plugin" >/dev/null ;;
+        pam-systemd) compgen -G "/usr/lib*/$module" >/dev/null || compgen -G "/usr/lib/*/$module" >/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -136,6 +140,6 @@ program() {
 
 dev() { pip_install --group dev; }
 
-servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux; }
+servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux systemd-nspawn pam-systemd; }
 
 "$@"

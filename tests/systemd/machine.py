@@ -1,7 +1,7 @@
 """A machine of its own under a real systemd: a container that boots an overlay of this machine's root.
 
-Everything that is mounted is mounted in a namespace of its own, and the container dies with the thread
-that started it: whatever becomes of the test, nothing is left behind.
+All of it lives in namespaces of its own, for mounts and for processes, whose first process dies with the
+thread that started it: whatever becomes of the test, nothing is left behind.
 """
 
 import json
@@ -30,7 +30,8 @@ mkdir "$here/upper" "$here/work" "$here/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$here/upper,workdir=$here/work" "$here/root"
 cd "$here/root"
 : > etc/machine-id
-rm -rf etc/systemd/system/*.wants etc/systemd/system/listener.service* etc/listener var/log/journal opt/listener
+rm -rf etc/systemd/system/*.wants etc/systemd/system/listener.service* etc/listener var/log/journal
+rm -rf opt/listener var/lib/listener var/lib/private/listener
 ln -sf /lib/systemd/system/multi-user.target etc/systemd/system/default.target
 for unit in docker.service containerd.service postgresql.service getty.target systemd-networkd.service \\
             systemd-resolved.service systemd-timesyncd.service systemd-binfmt.service; do
@@ -73,12 +74,9 @@ class Machine:
 
     def write(self, path: str, text: str) -> None:
         """Write a file in there, as a whole."""
-        subprocess.run(
-            self._entered("sh", "-c", 'mkdir -p "$(dirname "$1")" && cat >"$1.new" && mv "$1.new" "$1"', "sh", path),
-            input=text.encode(),
-            timeout=PATIENCE_S,
-            check=True,
-        )
+        script = 'mkdir -p "$(dirname "$1")" && cat >"$1.new" && mv "$1.new" "$1"'
+        entered = self._entered("sh", "-c", script, "sh", path)
+        subprocess.run(entered, input=text.encode(), timeout=PATIENCE_S, check=True)
 
     def property(self, unit: str, name: str) -> str:
         """Read a property of a unit."""
@@ -93,10 +91,18 @@ class Machine:
             time.sleep(POLL_S)
         return value
 
-    def journal(self, unit: str) -> "Journal":
-        """Follow what a unit, and systemd about it, say."""
-        follow = ("journalctl", f"--unit={unit}", "--follow", "--lines=all", "--output=json", "--all")
-        return Journal(subprocess.Popen(self._entered(*follow), stdout=subprocess.PIPE, text=True))
+    def wait_for_file(self, path: str) -> None:
+        """Wait until a file is there."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.run("test", "-e", path, check=False).returncode:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{path} is never written\n{self.told()}")
+            time.sleep(POLL_S)
+
+    def journal(self, *matches: str) -> "Journal":
+        """Follow the entries that match all that is given, as `journalctl` understands it."""
+        follow = ("journalctl", "--follow", "--lines=all", "--output=json", "--all", *matches)
+        return Journal(self._followed(*follow))
 
     def told(self) -> str:
         """What the whole machine said, for those who have to find out what went wrong."""
@@ -107,8 +113,9 @@ class Machine:
         mount.mkdir()
         binds = [f"--bind-ro={here}:{there}" for here, there in self._binds.items()]
         machine = f"--machine=listener-{os.getpid()}"
-        # The death signal holds for this thread's children and survives `exec`.
-        command = ["unshare", "--mount", "--propagation", "private", "setpriv", "--pdeathsig", "KILL"]
+        # This thread's end kills `unshare`, whose end kills process 1 of the namespace, and with it all.
+        command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
+        command += ["--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
         command += ["sh", "-c", _BOOT, "sh", str(mount), str(self._layer), machine, *binds]
         with open(self._folder / "console.log", "wb") as console:
             self._container = subprocess.Popen(
@@ -151,15 +158,21 @@ class Machine:
                 state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
 
     def _find_init(self) -> str:
-        """Give the container's process 1, once it is systemd: a child of nspawn."""
+        """Give the container's process 1, once it is systemd: a child of nspawn, a child of `unshare`."""
         assert self._container is not None
-        for child in _children(self._container.pid):
-            if _name(child) == "systemd":
-                return child
+        for nspawn in _children(str(self._container.pid)):
+            for child in _children(nspawn):
+                if _name(child) == "systemd":
+                    return child
         return ""
 
     def _entered(self, *command: str) -> list[str]:
         return ["nsenter", "-t", self._init, "-m", "-u", "-i", "-n", "-p", "-C", "--", *command]
+
+    def _followed(self, *command: str) -> subprocess.Popen[str]:
+        # `nsenter -p` waits for the command: who kills the one shall kill the other.
+        entered = self._entered("setpriv", "--pdeathsig", "KILL", *command)
+        return subprocess.Popen(entered, stdout=subprocess.PIPE, text=True)
 
 
 class Journal:
@@ -221,7 +234,7 @@ def _message(entry: dict[str, Any]) -> str:
     return bytes(message).decode(errors="replace") if isinstance(message, list) else str(message)
 
 
-def _children(pid: int) -> Iterator[str]:
+def _children(pid: str) -> Iterator[str]:
     try:
         yield from Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
