@@ -132,6 +132,8 @@ def _message(detail: ErrorDetails, location: Location, known: list[str]) -> str:
         return "unknown key" + (f": did you mean '{near[0]}'?" if near else f": there are {', '.join(known)}")
     if detail["type"] == "missing":
         return "is missing"
+    if detail["type"] == "json_invalid":  # its input is the whole configuration, secrets and all
+        return "holds a character that is none: is there a name that is not UTF-8?"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     given = detail["input"]
     if isinstance(given, dict | list):

@@ -1,5 +1,6 @@
 """The configuration: every problem is named, with its line, and nothing else ever happens."""
 
+import os
 import re
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from listener import plugins
+from listener.assembly import build_actions, build_sources
 from listener.config import Config, EventSettings, PluginSettings
 from listener.config_file import ConfigFile, read_config, validate
 from listener.errors import ConfigError
 from listener.resources import default_config
+from listener.sources.file import FileOptions
+from listener.testing import tiny_card
 
 
 def read(tmp_path: Path, text: str) -> ConfigFile:
@@ -324,3 +328,93 @@ def options(kind: str, one: PluginSettings) -> object:
     return validate(
         plugins.load("sources" if kind == "sources" else "actions", one.use).Options, one.model_extra
     )
+
+
+SECRET = "tr0ub4dor-correct-horse"
+"""What no message may tell."""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("model: " + "[" * 60, "1: no valid YAML: more than 10000 values or 40 levels"),
+        ("- " * 5_000, "1: no valid YAML: more than 10000 values or 40 levels"),
+        ("model: [" + "1, " * 20_000 + "]", "1: no valid YAML: more than 10000 values or 40 levels"),
+        ("a: &a [1, 1]\n" + "b: [" + "*a, " * 5_000 + "]", " more than 10000 values, 40 levels or 1048576"),
+        ("a: &a " + "x" * 10_000 + "\nb: [" + "*a, " * 5_000 + "]", " more than 10000 values, 40 levels or"),
+        (
+            "a0: &a0 []\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}]\n" for n in range(50)),
+            " more than 10000 values",
+        ),
+        ("model: {threads: 1" + ":59" * 100_000 + "}", "1: model.threads: '1:59:59"),
+        ("model: {threads: 1" + ":59" * 300 + ".5}", "1: model.threads: '1:59:59"),
+        ("model: {threads: 190:20:30.15}", "1: model.threads: must be a valid integer"),
+        ("model: {threads: !!int ''}", "1: model.threads: '' is no value that can be used"),
+        ("model: {threads: !!float x}", "1: model.threads: 'x' is no value that can be used"),
+        (
+            "model: {path: !file /dev/zero}",
+            "1: model.path: the file '/dev/zero' cannot be read: it is no file",
+        ),
+        ("model: {path: !file pipe}", "1: model.path: the file 'pipe' cannot be read: it is no file"),
+        ("model: {path: !file long}", "1: model.path: the file 'long' cannot be read: "),
+        (f"model: {{path: !file {'x' * 5_000}}}", "1: model.path: the file 'xxx"),
+        ("windows: {hop_s: '" + "x" * 5_000 + "'}", '1: windows.hop_s: must be a valid number (it is "xxx'),
+        ("windows: {? " + "x" * 500 + "\n: 1}", "1: windows.xxx"),
+        ("#" * 2**20 + "\nmodel: 1", " cannot be read: it is longer than 1 MiB"),
+    ],
+)
+def test_what_nobody_can_hold_is_refused_in_a_short_line(text: str, problem: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "long").write_bytes(bytes(2**20 + 1))
+    (line,) = problems_of(tmp_path, text)
+    assert line.removeprefix(f"{tmp_path / 'config.yaml'}").removeprefix(":").startswith(problem)
+    assert len(line) < 1_000
+
+
+def problems_of(tmp_path: Path, text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    return caught.value.problems
+
+
+def test_of_very_many_problems_the_first_are_told(tmp_path: Path) -> None:
+    told = problems_of(tmp_path, "model:\n" + "".join(f"  key{n}: 1\n" for n in range(1_000)))
+    assert "2: model.key0: unknown key" in told[0]
+    assert len(told) == 51
+    assert told[-1] == "and 950 more problems"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model: {threads: ${SECRET}}",
+        "model: {threads: 'x ${SECRET} y'}",
+        "model: {threads: !file secret.txt}",
+        "actions: [{use: command, run: 'curl -H ${SECRET}'}]",
+        "actions: [{use: command, run: [curl, '{${SECRET}}']}]",
+        "actions: [{use: log, labels: ['${SECRET}']}]",
+        "sources: [{use: '${SECRET}'}]",
+        "windows: {hop_s: '" + "x" * 90 + "${SECRET}'}",
+    ],
+)
+def test_no_problem_tells_a_secret(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", SECRET)
+    (tmp_path / "secret.txt").write_text(SECRET, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:  # noqa: PT012 - where it is found does not matter
+        file = read(tmp_path, text)
+        build_sources(file)
+        build_actions(file, tiny_card())
+    for part in (SECRET, SECRET[:9], SECRET[-9:]):
+        assert part not in str(caught.value)
+
+
+def test_a_name_that_is_not_utf8_is_refused_as_such() -> None:
+    with pytest.raises(ConfigError, match="is there a name that is not UTF-8") as caught:
+        validate(FileOptions, {"path": os.fsdecode(b"caf\xe9.wav")})
+    assert str(caught.value).isprintable()
+
+
+def test_a_path_with_a_line_break_stays_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a\nb").mkdir()
+    (line,) = problems_of(tmp_path / "a\nb", "model: 5")
+    assert line.startswith(f"{tmp_path}/a?b/config.yaml:1: model: ")

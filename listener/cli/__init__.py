@@ -40,6 +40,13 @@ def main() -> None:
         raise
 
 
+def _let_any_text_out() -> None:
+    """Print names as they are on the disk, which need not be UTF-8; what cannot be shown is escaped."""
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:  # it may be closed (>&-)
+        is_utf8 = sys.stdout.encoding.lower().startswith("utf")
+        reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
+
+
 def _call() -> int:
     """Run the command and give its exit code; tell what the user can mend."""
     import click

@@ -116,6 +116,6 @@ def _write(text: str, out: Path | None) -> None:
         return
     try:
         with whole_file(out) as path:
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")  # names need not be UTF-8
     except OSError as error:
         raise ListenerError(f"--out {out}: cannot be written: {error.strerror}") from error
