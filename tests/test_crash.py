@@ -170,9 +170,9 @@ def test_the_program_is_killed(tmp_path: Path, record_property: RecordProperty) 
 
 
 def _configuration(folder: Path) -> Path:
-    """Twenty minutes of a loud second in every two, four times as fast as in real life."""
+    """Twenty minutes of half a loud second in every two, four times as fast as in real life."""
     rng = np.random.default_rng(1)
-    cycle = rng.uniform(-1, 1, 2 * RATE) * np.repeat([0.001, 0.5], RATE)
+    cycle = rng.uniform(-1, 1, 2 * RATE) * np.repeat([0.001, 0.5], [3 * RATE // 2, RATE // 2])
     soundfile.write(folder / "bursts.wav", np.tile(cycle, 600), RATE, subtype="PCM_16")
     path = folder / "config.yaml"
     path.write_text(

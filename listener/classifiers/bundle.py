@@ -3,6 +3,7 @@
 The archive is a zip file, so the card can be read without loading the model, or torch.
 """
 
+import io
 import json
 import zipfile
 from dataclasses import asdict
@@ -35,8 +36,10 @@ def write_bundle(path: Path, module: "torch.jit.ScriptModule", card: ModelCard) 
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()  # torch would end the process where a file cannot be written to its end
+        torch.jit.save(module, content, _extra_files={CARD_FILE: card_json(card)})
         with whole_file(path) as half_written:
-            torch.jit.save(module, half_written, _extra_files={CARD_FILE: card_json(card)})
+            half_written.write_bytes(content.getbuffer())
     except (OSError, RuntimeError) as error:
         raise ModelError(f"{printable(path)}: the bundle cannot be written: {one_line(error)}") from error
 

@@ -73,6 +73,7 @@ class _Recording:
         self.n_samples = 0
         self.rate_hz = 0
         self.lost = 0
+        self._is_cut_off = False
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._sound: Any = None
         try:
@@ -97,6 +98,7 @@ class _Recording:
         try:
             self._sound.write(to_int16(samples))
         except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all was written
+            self._is_cut_off = True
             raise ListenerError(f"--out {self.path} cannot be written: is the disk full?") from error
         self.n_samples += len(samples)
 
@@ -104,6 +106,10 @@ class _Recording:
         """Close the file, give it its name, and say so; nothing stays of an empty one."""
         if self._sound is not None:
             self._sound.close()
+        if self._is_cut_off and self.path.suffix == ".flac":
+            from listener.cli.cut_off import mend_flac
+
+            self.n_samples = mend_flac(self._part)
         if not self.n_samples:
             self._part.unlink()
             return

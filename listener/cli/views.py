@@ -1,16 +1,20 @@
 """What shows the events of a run where the console does not: JSON lines, or nothing but the log."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Protocol
 
+from listener.cli.line_output import LineOutput
 from listener.event_format import event_json
 from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction
 
 if TYPE_CHECKING:
     from listener.actions.lane import ActionStats
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.05
 MOST_WAITING = 10_000
@@ -79,6 +83,7 @@ class JsonLines(NoView):
 
     def __init__(self) -> None:
         self.dropped = 0
+        self._out = LineOutput()
         self._reader_gone = threading.Event()
         self._waiting: Queue[Event | None] = Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._print, name="json", daemon=True)
@@ -88,6 +93,8 @@ class JsonLines(NoView):
         try:
             self._waiting.put_nowait(event)
         except Full:
+            if not self.dropped:
+                log.warning("events are not printed: %d wait already for standard output", MOST_WAITING)
             self.dropped += 1
 
     def run(
@@ -108,11 +115,12 @@ class JsonLines(NoView):
             self._waiting.put(None, timeout=LAST_WORDS_S)
         if self._thread.ident is not None:
             self._thread.join(LAST_WORDS_S)
+        if self._thread.is_alive():
+            log.warning("%d events were not printed", self._waiting.qsize() + self.dropped)
+        self._out.stop()
 
     def _print(self) -> None:
         while (event := self._waiting.get()) is not None:
-            try:
-                print(event_json(event), flush=True)
-            except OSError:
+            if not self._out.write(event_json(event)):
                 self._reader_gone.set()
                 return

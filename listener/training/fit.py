@@ -6,6 +6,7 @@ number, and nothing else is left to chance. (To the bit on one thread; sums over
 several threads may round differently.)
 """
 
+import io
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from listener.errors import DatasetError
+from listener.files import whole_file
 from listener.training.augment import WindowMaker
 from listener.training.manifest import Manifest
 from listener.training.recipe import Fit, Recipe
@@ -62,7 +64,7 @@ def fit(
     Raises
     ------
     DatasetError
-        The checkpoint belongs to another recipe or to other data.
+        The checkpoint belongs to another recipe or to other data, or cannot be written.
     """
     options = recipe.fit
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True, multi_avg_fn=_average(options))
@@ -155,11 +157,15 @@ def _batches(maker: WindowMaker, steps: range, size: int, workers: int) -> Itera
 
 def _save(checkpoint: Path, what: str, done: int, state: dict[str, Any]) -> None:
     """Write in full, then rename: whoever is killed meanwhile leaves the old one."""
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = checkpoint.with_suffix(".unfinished")
-    content = {name: part.state_dict() for name, part in state.items()}
-    torch.save({"what": what, "done": done, **content}, unfinished)
-    unfinished.replace(checkpoint)
+    parts = {name: part.state_dict() for name, part in state.items()}
+    content = io.BytesIO()
+    torch.save({"what": what, "done": done, **parts}, content)
+    try:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(checkpoint) as half_written:
+            half_written.write_bytes(content.getbuffer())
+    except OSError as error:
+        raise DatasetError(f"{checkpoint}: the checkpoint cannot be written: {error.strerror}") from error
 
 
 def _resume(checkpoint: Path, what: str, state: dict[str, Any]) -> int:

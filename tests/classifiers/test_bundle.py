@@ -87,11 +87,12 @@ def test_a_bundle_is_whole_or_not_there(
     write_bundle(path, scripted(), tiny_card())
     before = path.read_bytes()
 
-    def half(module: object, file: Path, **more: object) -> None:
-        file.write_bytes(b"half")
+    def half(file: Path, data: bytes) -> None:
+        with open(file, "wb") as opened:
+            opened.write(bytes(data)[:100])
         raise error
 
-    monkeypatch.setattr(torch.jit, "save", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises((ModelError, KeyboardInterrupt)):
         write_bundle(path, scripted(), tiny_card())
     assert list(tmp_path.iterdir()) == [path]
@@ -189,6 +190,34 @@ THRESHOLD = {"on": 0.5, "off": 0.3}
         ({"thresholds": 0.5}, "thresholds"),
         ({"reference": {"signal": "chirp", "scores": [0.5]}}, "reference has 1 scores for 2 labels"),
         ({"reference": {"signal": "chirp"}}, "reference.scores"),
+        ({"reference": {"signal": "chirp", "scores": [0, 1e300]}}, "reference.scores must be numbers from 0"),
+        ({"reference": {"signal": "chirp", "scores": [0, float("nan")]}}, "reference.scores must be numbers"),
+        ({"reference": {"signal": "chirp", "scores": [0, 1], "tolerance": 1e9}}, "reference.tolerance"),
+        ({"reference": {"signal": "chirp", "scores": [0, 1], "tolerance": float("nan")}}, "tolerance"),
+        ({"sample_rate": 10**12}, "sample_rate must be 1000 to 768000 Hz"),
+        ({"sample_rate": 999}, "sample_rate must be 1000 to 768000 Hz"),
+        ({"window_s": 1e9}, "window_s must be 60 s at most"),
+        ({"sample_rate": 768_000, "window_s": 59.0}, "window_s must be 60 s at most, and 10000000 samples"),
+        ({"hop_s": 1e-9}, "hop_s must be 0.01 to 60 s"),
+        ({"hop_s": 1e300}, "hop_s must be 0.01 to 60 s"),
+        ({"features": {"n_fft": 2**20}}, "n_fft may be 32768"),
+        ({"features": {"n_mels": 10**9}}, "n_mels 1024 at most"),
+        ({"features": {"n_frames": 10**9}}, "its features make windows of"),
+        ({"features": {"f_min_hz": 7999.9999}}, "1 Hz apart"),
+        ({"features": {"f_min_hz": float("nan")}}, "f_min_hz"),
+        ({"features": {"floor": 1e-300}}, "features.floor must be"),
+        ({"features": {"preset": {"preset": "tutorial"}}}, "'features.preset' must be a name"),
+        ({"labels": ["cat", "do\ng"]}, "labels: 'do?g' is too long, or no line that can be printed"),
+        ({"labels": ["cat", "d\x1b[31mog"]}, "no line that can be printed"),
+        ({"labels": ["cat", "d\0g"]}, "no line that can be printed"),
+        ({"labels": ["cat", "x" * 5_000]}, "is too long"),
+        ({"labels": ["cat", "@source.lost"]}, "'@source.lost' begins with @"),
+        ({"name": "a\nb"}, "name: 'a?b'"),
+        ({"version": "x" * 201}, "version: 'xxx"),
+        ({"notes": "\x1b]0;gotcha\x07"}, "'notes' holds characters that cannot be printed"),
+        ({"a\nb": 1}, "unknown field 'a?b'"),
+        ({"thresholds": {"a\nb": THRESHOLD}}, "thresholds: 'a?b' is none of its labels"),
+        ({"thresholds": {"x" * 5_000: {"on": 1}}}, "card field 'thresholds.xxx"),
         ({"reference": {"signal": "chirp", "scores": [0, 1], "tolerence": 1}}, "did you mean 'tolerance'?"),
     ],
 )
@@ -201,7 +230,8 @@ def test_a_wrong_card_is_refused(change: dict[Any, Any], hint: str, tmp_path: Pa
     text = str(caught.value)
     assert text.startswith(f"{tmp_path / 'card.yaml'}: ")
     assert hint in text
-    assert "\n" not in text
+    assert text.isprintable()
+    assert len(text) < 1_000
 
 
 @pytest.mark.parametrize("key", ["name", "version", "labels", "sample_rate", "window_s", "hop_s", "input"])
@@ -226,6 +256,32 @@ def test_a_card_that_is_none(text: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"card\.yaml(: the card is not a table|:1: )") as caught:
         read_yaml(tmp_path, text)
     assert "\n" not in str(caught.value)
+
+
+LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+MERGES = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAUGHS,
+        MERGES,
+        f"{LAUGHS}features: {{preset: *a11}}\n",
+        "labels: " + "[" * 5_000,
+        "labels: &a [*a]",
+        "sample_rate: 1" + ":59" * 100_000,
+        "window_s: 1" + ":59" * 300 + ".5",
+        "sample_rate: !!int ''",
+    ],
+)
+def test_a_card_that_nobody_can_hold(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"card\.yaml:") as caught:
+        read_yaml(tmp_path, text)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1_000
 
 
 def test_a_missing_card(tmp_path: Path, bundle: Path) -> None:
@@ -267,6 +323,31 @@ def test_a_card_inside_that_is_none(content: bytes, hint: str, compression: int,
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr(f"m/extra/{CARD_FILE}", content)
     assert hint in problem(path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_a_card_whose_packing_is_damaged(compression: int, tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr(f"m/extra/{CARD_FILE}", json.dumps(CARD))
+    whole = path.read_bytes()
+    begin = whole.index(b".json") + len(b".json")
+    for place in range(begin, begin + 20):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        assert "broken" in problem(path)
+
+
+def test_a_card_that_becomes_large_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"m/extra/{CARD_FILE}", b" " * 2**23)
+    assert "its card is longer than 4 MiB" in problem(path)
+
+
+def test_names_that_no_file_can_have(tmp_path: Path, bundle: Path) -> None:
+    for name in ("x" * 5_000, "a\0b"):
+        assert "no such model file" in problem(tmp_path / name)
+        assert "cannot be read" in problem(bundle, tmp_path / name)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
