@@ -179,6 +179,8 @@ try() { name=$1; shift; "$@" >/dev/null 2>&1 && echo "$name: yes" || echo "$name
     try namespace unshare --user true
     try own sh -c "echo x >probe"
     try tmp sh -c "echo x >/tmp/probe"
+    try shared ls /tmp/shared
+    try clips sh -c "echo x >/srv/clips/probe"
     echo "token: $1"
     echo "user: $(id -u)"
 } >probed.new
@@ -191,17 +193,38 @@ actions:
     labels: [rooster]
     run: [/opt/probe, !file '${CREDENTIALS_DIRECTORY}/secrets_token']
 """
-ALLOWED = {"null", "own", "tmp"}
+# As the unit's comments have it.
+OPENED = """\
+[Service]
+ProtectHome=read-only
+ProtectProc=default
+BindPaths=/tmp/shared
+ReadWritePaths=/srv/clips
+"""
 
 
 @pytest.fixture
 def probe(installed: Machine) -> None:
-    """The probe, and a secret for it that only root can read."""
+    """The probe, what it tries to reach, and a secret for it that only root can read."""
     installed.write("/opt/probe", PROBE)
     installed.run("chmod", "755", "/opt/probe")
     installed.write("/etc/listener/secrets/token", "open-sesame\n")
     installed.run("chmod", "600", "/etc/listener/secrets/token")
-    installed.run("mkdir", "-p", "/home/somebody")
+    installed.run("mkdir", "-p", "/home/somebody", "/tmp/shared", "/srv/clips")
+    installed.run("chgrp", "audio", "/srv/clips")
+    installed.run("chmod", "775", "/srv/clips")
+    installed.run("rm", "-f", f"{STATE}/probed")
+
+
+@pytest.fixture
+def opened(installed: Machine) -> Iterator[None]:
+    """A user's drop-in that takes back some of the hardening."""
+    path = f"/etc/systemd/system/{UNIT}.d/user.conf"
+    installed.write(path, OPENED)
+    installed.run("systemctl", "daemon-reload")
+    yield
+    installed.run("rm", path)
+    installed.run("systemctl", "daemon-reload")
 
 
 @pytest.mark.usefixtures("probe")  # before the service starts
@@ -211,12 +234,26 @@ def test_what_an_action_may_do(
 ) -> None:
     """It reads its secret and writes to its own folder; what the unit says that it forbids, it forbids."""
     ears.play(recording(ROOSTER))
-    running.wait_for_file(f"{STATE}/probed")
-    probed = dict(line.split(": ") for line in running.run("cat", f"{STATE}/probed").stdout.splitlines())
+    probed = answers_of_probe(running)
     assert probed.pop("token") == "open-sesame"
     assert int(probed.pop("user")) > 0
-    assert {name for name, answer in probed.items() if answer == "yes"} == ALLOWED
+    assert {name for name, answer in probed.items() if answer == "yes"} == {"null", "own", "tmp"}
     assert "open-sesame" not in "\n".join(journal.told)
+
+
+@pytest.mark.usefixtures("probe", "opened")  # before the service starts
+@pytest.mark.parametrize("config", [WITH_PROBE], ids=["probe"])
+def test_what_a_drop_in_opens_again(running: Machine, ears: Ears, recording: Callable[..., Path]) -> None:
+    ears.play(recording(ROOSTER))
+    can = {name for name, answer in answers_of_probe(running).items() if answer == "yes"}
+    assert can == {"null", "own", "tmp", "home", "others", "shared", "clips"}
+
+
+def answers_of_probe(machine: Machine) -> dict[str, str]:
+    """Wait for the probe's answers."""
+    machine.wait_for_file(f"{STATE}/probed")
+    lines = machine.run("cat", f"{STATE}/probed").stdout.splitlines()
+    return dict(line.split(": ") for line in lines)
 
 
 def test_uninstall_leaves_the_users_files(installed: Machine) -> None:
