@@ -90,7 +90,7 @@ class YamlReader:
         """
         try:
             root = yaml.compose(_text_of(self._path), Loader=_BoundedLoader)
-        except UnicodeDecodeError as error:
+        except ValueError as error:  # no UTF-8, or a name that no file can have
             raise ConfigError(f"{printable(self._path)} cannot be read: {one_line(error)}") from error
         except (yaml.YAMLError, RecursionError) as error:
             raise ConfigError(_syntax_problem(self._path, error)) from error

@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from listener.config import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
-from listener.errors import ModelError, one_line, printable
+from listener.errors import ModelError, printable
 from listener.features import PRESETS
 from listener.types import FeatureParameters, ModelCard, Reference, Thresholds
+from listener.yaml_file import shortened
 
 MOST_WINDOW_S, MOST_WINDOW_SAMPLES = 60.0, 10_000_000
 """The self-check makes a signal of a window's length, sample by sample."""
@@ -57,7 +58,7 @@ def parse_card(raw: Any, where: Path) -> ModelCard:
         if problem := _contradiction(card) or _illegible(raw):
             raise _Refused(f"card field {problem}")
     except _Refused as error:
-        raise ModelError(f"{printable(where)}: {one_line(error)[:LONGEST_PROBLEM]}") from error
+        raise ModelError(f"{printable(where)}: {shortened(printable(error), LONGEST_PROBLEM)}") from error
     return card
 
 
