@@ -1,6 +1,7 @@
 """``listener run``."""
 
 import logging
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from listener.open_events import OpenEvents
 
 log = logging.getLogger(__name__)
+
+FOR_THE_DAEMON = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""What an action runs is another program, and no service."""
 
 
 @click.command()
@@ -79,6 +83,8 @@ def run(
 
     configuration = Configuration(load_config(config_path), _choice(sources, device, speed, pcm))
     notifier = Notifier.from_environment()
+    for variable in FOR_THE_DAEMON:
+        os.environ.pop(variable, None)
     if wait is None:
         # Who types a wrong name wants to know at once; a machine that starts finds its microphones later.
         wait = not configuration.choice.is_made and (config_path is not None or notifier.active)

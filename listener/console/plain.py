@@ -34,8 +34,9 @@ class PlainConsole:
     """
 
     def __init__(self, card: ModelCard, version: str, out: TextIO | None = None) -> None:
-        self._title = f"listener {version}, {_title(card)}"
-        self._told_title = ""
+        self._version = version
+        self._model = _told_model(card)
+        self._printed_model = ""
         self._out = sys.stdout if out is None else out
         self._lock = threading.Lock()
         self._events: deque[Event] = deque(maxlen=MAX_WAITING)
@@ -55,7 +56,7 @@ class PlainConsole:
     def on_model(self, card: ModelCard, hop_s: float) -> None:
         """Put down that another model listens; another hop is not printed."""
         with self._lock:
-            self._title = _title(card)
+            self._model = _told_model(card)
 
     def run(
         self,
@@ -76,7 +77,7 @@ class PlainConsole:
         ended = False
         while not ended and not self._reader_gone:
             ended = stop.is_set() or is_done()
-            self._tell_title()
+            self._tell_model()
             self._tell_states(pipeline_stats().sources)
             self._tell_events()
             if not ended:
@@ -86,12 +87,12 @@ class PlainConsole:
         """Print the events that came since `run` returned; the engine has stopped."""
         self._tell_events()
 
-    def _tell_title(self) -> None:
+    def _tell_model(self) -> None:
         with self._lock:
-            title, before = self._title, self._told_title
-            self._told_title = title
-        if title != before:
-            self._print(f"now {title}" if before else title)
+            model, before = self._model, self._printed_model
+            self._printed_model = model
+        if model != before:
+            self._print(f"now {model}" if before else f"listener {self._version}, {model}")
 
     def _tell_states(self, sources: Sequence[SourceStats]) -> None:
         for source in sources:
@@ -122,7 +123,7 @@ class PlainConsole:
             _discard(self._out)
 
 
-def _title(card: ModelCard) -> str:
+def _told_model(card: ModelCard) -> str:
     return f"{card.identity}, {len(card.labels)} labels"
 
 

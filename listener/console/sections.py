@@ -10,7 +10,7 @@ from listener.console import parts
 from listener.console.parts import Glyphs, aligned, bar, cell, fitting, meter, told
 from listener.console.scene import Scene, TopClass
 from listener.event_format import printable
-from listener.types import Event, PipelineStats, SourceState, SourceStats
+from listener.types import STATUS, Event, PipelineStats, SourceState, SourceStats
 
 NAME_WIDTH = 16
 LABEL_WIDTH = 24
@@ -221,4 +221,10 @@ def _when(heard: Event) -> str:
 
 
 def _duration(heard: Event) -> str:
-    return "now" if heard.offset_s is None else f"{heard.offset_s - heard.onset_s:.1f} s"
+    if heard.offset_s is None:
+        return "now"
+    lasted_s = heard.offset_s - heard.onset_s
+    if heard.label.startswith(STATUS) and heard.started_at and heard.ended_at:
+        # The time of a stream stands still while its source is away.
+        lasted_s = (heard.ended_at - heard.started_at).total_seconds()
+    return f"{lasted_s:.1f} s"

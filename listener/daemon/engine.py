@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.02
 LET_GO_S = 7.5
 """How long a pipeline that ends may take to let go of its sources and to end its events, in seconds."""
-SWAPPED_WITHIN_S = 3.0
+CHANGED_WITHIN_S = 1.0
 """How long the end of the program waits for a change that is under way, in seconds."""
 
 
@@ -112,7 +112,7 @@ class Engine:
         self._telling = threading.Lock()
         self._is_between = False
         self._failure: ListenerError | None = None
-        self._retiring: list[threading.Thread] = []
+        self._retiring: list[tuple[Pipeline, threading.Thread]] = []
         self.take(setup)
 
     @property
@@ -170,11 +170,11 @@ class Engine:
         self._stopping.set()
         has_ended = self.is_done and self._failure is None and self._pipeline.failure is None
         actions_s = ACTIONS_FINISH_S if has_ended and not in_a_hurry else ACTIONS_STOP_S
-        in_time = self._changing.acquire(timeout=SWAPPED_WITHIN_S)
+        in_time = self._changing.acquire(timeout=CHANGED_WITHIN_S)
         try:
             until = time.monotonic() + actions_s
             self._pipeline.stop(actions_s)
-            for thread in self._retiring:
+            for _, thread in self._retiring:
                 thread.join(max(LOOK_EVERY_S, until - time.monotonic()))
             self._setup.classifier.close()
         finally:
@@ -184,7 +184,8 @@ class Engine:
     def hurry(self) -> None:
         """End at once, also where `stop` is under way."""
         self._stopping.set()
-        self._pipeline.hurry()
+        for pipeline in (self._pipeline, *(retiring for retiring, _ in self._retiring)):
+            pipeline.hurry()
 
     def change(self, setup: Setup, what: Difference) -> bool:
         """Go on by another configuration with the same sources; no sound is left out.
@@ -242,6 +243,8 @@ class Engine:
             self._is_between = True
             try:
                 self._retire(old)
+                if self._stopping.is_set():
+                    return False
                 self._begin(setup, new)
             except ListenerError:
                 self._go_back(before, duration_s)
@@ -319,10 +322,11 @@ class Engine:
             target=pipeline.stop, args=(ACTIONS_STOP_S,), name="engine:retiring", daemon=True
         )
         thread.start()
-        self._retiring = [each for each in (*self._retiring, thread) if each.is_alive()]
+        self._retiring = [each for each in (*self._retiring, (pipeline, thread)) if each[1].is_alive()]
         until = time.monotonic() + LET_GO_S
         while not (pipeline.done.is_set() and _has_let_go(pipeline)) and time.monotonic() < until:
-            time.sleep(LOOK_EVERY_S)
+            if self._stopping.wait(LOOK_EVERY_S):
+                return
         for source in pipeline.stats().sources:
             log.info("%s: heard %.1f s, lost %.1f s", source.name, source.heard_s, source.lost_s)
 

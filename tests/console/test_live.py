@@ -3,6 +3,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,6 +118,42 @@ def test_windows_per_second() -> None:
     with pytest.raises(StopIteration):  # one more picture is drawn at the end
         live(terminal).run(counted, dict, stop, threading.Event().is_set)
     assert "windows/s 2.5" in terminal.getvalue()
+
+
+def test_another_model_with_other_labels_while_it_draws() -> None:
+    """Scores are shown by the labels of the model that gave them, and none of the model before are left."""
+    terminal = Terminal()
+    view = live(terminal)
+    before = step({"dog": 0.91})
+    view.on_step(before.prediction, before.decisions)
+    run_once(view)
+    assert "dog" in terminal.getvalue()
+    view.on_model(replace(CARD, version="1.1.0", labels=("owl", "fox")), 0.25)
+    run_once(view)
+    assert "household/1.1.0" in last_picture(terminal)
+    assert "dog" not in last_picture(terminal)
+    after = step({"fox": 0.77}, labels=("owl", "fox"))
+    view.on_step(after.prediction, after.decisions)
+    run_once(view)
+    assert "fox" in last_picture(terminal)
+
+
+def test_another_hop_keeps_the_scores() -> None:
+    terminal = Terminal()
+    view = live(terminal)
+    shown = step({"dog": 0.91})
+    view.on_step(shown.prediction, shown.decisions)
+    view.on_model(CARD, 0.25)
+    run_once(view)
+    assert "dog" in last_picture(terminal)
+
+
+def test_another_engine_begins_to_count_anew() -> None:
+    terminal = Terminal()
+    view = live(terminal)
+    run_once(view, lambda: stats(elapsed_s=600.0, windows=1200))
+    run_once(view, lambda: stats(elapsed_s=1.0, windows=2))
+    assert "windows/s 0.0" in last_picture(terminal)
 
 
 def test_a_terminal_that_hangs_holds_up_nobody_else() -> None:

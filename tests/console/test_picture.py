@@ -2,7 +2,7 @@ import io
 import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -93,6 +93,42 @@ def test_silence_is_not_full_scale() -> None:
 )
 def test_meter(level_db: float, peak_db: float, expected: str) -> None:
     assert meter(level_db, peak_db, 12, ASCII).plain == expected
+
+
+@pytest.mark.parametrize("state", [SourceState.SILENT, SourceState.CLIPPING, SourceState.LAGGING])
+def test_a_source_that_is_heard_and_unwell_shows_its_sound_and_what_is_wrong(state: SourceState) -> None:
+    unwell = source(state=state, problem="is it muted or switched off?")
+    shown = scene(stats=stats(unwell), steps={"mic": step({"dog": 0.9})})
+    first, second, third = drawn(shown).splitlines()[2:5]
+    assert re.fullmatch(rf"mic     +{state.value} +[━─┃]+  -30 dBFS    48 kHz", first)
+    assert second == "  is it muted or switched off?"
+    assert third.startswith("  dog")
+    wide = line_with("is it muted", drawn(shown, width=120))
+    assert re.fullmatch(rf"mic     +{state.value} +[━─┃]+  -30 dBFS    48 kHz  is it muted or .*", wide)
+
+
+@pytest.mark.parametrize("state", SourceState)
+def test_every_state_has_its_colour_and_the_column_its_width(state: SourceState) -> None:
+    shown = scene(stats=stats(source(state=state)))
+    assert line_with("mic ", drawn(shown)).startswith(f"mic     {state.value:8}  "[: 8 + len(state.value)])
+    coloured = drawn(shown, force_terminal=True, color_system="standard").splitlines()[2]
+    assert re.search(rf"\x1b\[\d+m{state.value}\x1b", coloured)
+
+
+def test_overload_shows_the_hop_as_it_is_and_as_it_should_be() -> None:
+    assert "hop 0.5 s  window" in drawn(scene())
+    slow = scene(stats=stats(source(thinned=14, skipped=2), hop_s=1.5))
+    assert "hop 1.5 s, not 0.5 s" in drawn(slow)
+    assert "  2 windows skipped, 14 thinned out" in drawn(slow)
+
+
+def test_a_trouble_lasts_by_the_clock() -> None:
+    """While a source is away, the time of its stream stands still."""
+    began = datetime(2026, 1, 31, 6, 12, 3, tzinfo=UTC)
+    ended = began + timedelta(seconds=70)
+    lost = offset("@source.lost", onset_s=3.0, offset_s=3.0, started_at=began, ended_at=ended)
+    picture = drawn(scene(events=[lost]))
+    assert "70.0 s" in line_with("@source.lost", picture)
 
 
 def test_losses_are_shown_only_when_there_are_any() -> None:
@@ -229,8 +265,10 @@ def test_several_sources_share_the_room() -> None:
 def test_of_too_many_sources_the_lost_one_is_shown() -> None:
     many = [source(f"mic{index}") for index in range(40)]
     lost = source("cellar", state=SourceState.LOST, problem="unplugged")
-    picture = drawn(scene(stats=stats(*many, lost)))
+    silent = source("attic", state=SourceState.SILENT, problem="muted")
+    picture = drawn(scene(stats=stats(*many, silent, lost)))
     assert "unplugged" in line_with("cellar", picture)
+    assert picture.index("cellar") < picture.index("attic") < picture.index("mic0")
     shown = len(re.findall(r"^mic\d", picture, re.MULTILINE))
     assert f"and {40 - shown} more" in picture
     assert shown > 3

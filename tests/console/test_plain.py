@@ -1,6 +1,7 @@
 import io
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,18 @@ def test_a_source_that_comes_goes_and_ends() -> None:
         "mic is live",
         "kitchen is ended",
     ]
+
+
+def test_another_model_is_told_and_another_hop_is_not() -> None:
+    out = Out()
+    view = PlainConsole(CARD, "1.2.3", out)
+    run_once(view)
+    view.on_model(CARD, 0.25)
+    run_once(view)
+    assert "now" not in out.getvalue()
+    view.on_model(replace(CARD, version="1.1.0", labels=("dog",)), 0.25)
+    run_once(view)
+    assert out.getvalue().splitlines()[-1] == "now household/1.1.0, 1 labels"
 
 
 def test_no_escape_codes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,21 @@ def test_live_picture(terminal: Terminal, program: str) -> None:
     assert terminal.ask("alternate_on") == "0"
 
 
+@pytest.mark.parametrize("options", ["", "--no-console"])
+def test_a_terminal_that_is_closed_ends_the_program(
+    terminal: Terminal, program: str, tmp_path: Path, options: str
+) -> None:
+    """It is told by SIGHUP, which otherwise asks for another configuration."""
+    terminal.start(f"echo $$ > {tmp_path}/pid; exec {program} {options}", {"LC_ALL": "C.UTF-8"})
+    terminal.wait_for("demo", "loud")
+    process = int((tmp_path / "pid").read_text())
+    terminal.close()
+    deadline = time.monotonic() + PATIENCE_S
+    while Path(f"/proc/{process}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_no_color(terminal: Terminal, program: str) -> None:
     terminal.start(program, {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
     terminal.wait_for("demo", "live", "dBFS", "latency p50")
