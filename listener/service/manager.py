@@ -1,6 +1,7 @@
 """Talking to systemd, through the ``systemctl`` and ``journalctl`` that are on ``PATH``."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ PATIENCE_S = 300.0
 _ALIVE = frozenset({"initializing", "starting", "running", "degraded", "maintenance", "stopping"})
 """What ``systemctl is-system-running`` says where systemd runs, whatever it thinks of the machine."""
 
+_WHY_LINES = 20
+_OF_PROGRAM = re.compile(r"\S+ \S+ (?P<program>[^\[\s]+)(?:\[\d+\])?: (?P<message>.*)")
 _INSTEAD = "let what starts services here run `listener run -c CONFIG`"
 
 
@@ -78,6 +81,11 @@ class ServiceManager:
             return []
         arguments = (self._unit_of_log, "-n", str(n_lines), "-o", "short-iso", "--quiet")
         return self._run("journalctl", *arguments, own=False).stdout.splitlines()
+
+    def why(self) -> str | None:
+        """Give the last thing that the program itself said; None where that is not known."""
+        said = (_OF_PROGRAM.match(line) for line in reversed(self.log(_WHY_LINES)))
+        return next((line["message"] for line in said if line and line["program"] != "systemd"), None)
 
     def lingers(self) -> bool:
         """Whether the user's services run while the user is not logged in."""

@@ -69,7 +69,7 @@ def plan_install(text: str, places: Places, manager: ServiceManager, force: bool
         steps.append(Step(f"write {places.unit}", lambda: _write(places.unit, text)))
         steps.append(_systemctl(manager, "daemon-reload"))
     steps.append(_systemctl(manager, "enable", UNIT_NAME))
-    steps.append(_systemctl(manager, "restart" if changed else "start", UNIT_NAME))
+    steps.append(_start(manager, "restart" if changed else "start"))
     if places.drop_ins.is_dir():
         left.append(f"{places.drop_ins}/ changes the unit: it is left as it is")
     return Plan(tuple(steps), tuple(left))
@@ -119,6 +119,17 @@ def _refuse_foreign(unit: Path, force: bool) -> None:
 
 def _systemctl(manager: ServiceManager, *arguments: str) -> Step:
     return Step(f"run {manager.line(*arguments)}", lambda: manager.call(*arguments))
+
+
+def _start(manager: ServiceManager, verb: str) -> Step:
+    def start() -> None:
+        try:
+            manager.call(verb, UNIT_NAME)
+        except ServiceError as error:
+            why = manager.why() or error
+            raise ServiceError(f"{UNIT_NAME} does not start: {why}; more: {manager.log_line()}") from error
+
+    return Step(f"run {manager.line(verb, UNIT_NAME)}", start)
 
 
 def _write_config(path: Path) -> None:

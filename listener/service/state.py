@@ -22,6 +22,7 @@ PROPERTIES = (
 )
 
 _RUNNING = ("active", "reloading")
+_ALIVE = ("start", "running", "reload", "reload-signal", "reload-notify", "stop", "stop-sigterm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ def read_state(manager: ServiceManager) -> ServiceState:
         active=active,
         sub=found.get("SubState", ""),
         result=found.get("Result", ""),
-        status=found.get("StatusText", ""),
+        # What an ended program said last is no news.
+        status=found.get("StatusText", "") if found.get("SubState") in _ALIVE else "",
         since=found.get(began, ""),
         for_s=_for_s(int(began_us)) if began_us.isdigit() else None,
         restarts=int(found["NRestarts"]) if found.get("NRestarts", "").isdigit() else 0,

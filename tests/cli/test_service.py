@@ -294,7 +294,16 @@ def test_a_place_that_cannot_be_written(systemd: FakeSystemd, home: Path) -> Non
 def test_a_service_that_does_not_start(systemd: FakeSystemd, machine: Machine) -> None:
     systemd.refuses("Job for listener.service failed.\nSee journalctl -xeu listener.service.")
     line = machine.refusal("install")
-    assert line.startswith("systemctl restart listener.service: Job for listener.service failed. See")
+    assert "does not start: systemctl restart listener.service: Job for listener.service failed. See" in line
+    systemd.says(
+        "2026-11-21T13:03:04+0000 vm systemd[1]: Starting listener.service...",
+        "2026-11-21T13:03:04+0000 vm listener[250]: /etc/listener/config.yaml:1: model: is no table",
+        "2026-11-21T13:03:04+0000 vm systemd[1]: listener.service: Failed with result 'exit-code'.",
+    )
+    assert machine.refusal("install") == (
+        "listener.service does not start: /etc/listener/config.yaml:1: model: is no table; "
+        "more: journalctl --unit=listener.service"
+    )
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o700, "closed to the service's own user"), (0o755, None)])
@@ -394,6 +403,7 @@ def test_status_of_one_that_does_not_run(systemd: FakeSystemd, changes: dict[str
     assert line.startswith(f"listener: listener.service is not running: {told}")
     assert "journalctl --unit=listener.service" in line
     assert f"state     {told} since Sat 2026-11-21 12:20:00 UTC" in done.stdout
+    assert ("says" in done.stdout) == (changes["SubState"] in ("start", "stop-sigterm")), "or it is no news"
 
 
 @pytest.mark.parametrize(
