@@ -22,6 +22,7 @@ def main() -> None:
     for name, value in TORCH_SETTINGS.items():
         os.environ.setdefault(name, value)
     signal.signal(signal.SIGINT, _interrupt)
+    _let_any_text_out()
     try:
         code = _call()
         if _is_anybody_left():

@@ -189,9 +189,14 @@ def _spoilt_ogg(random: Random, data: bytes) -> bytes:
     data = put(data, place + offset, odd_int(random, 8 * n_bytes, near), n_bytes)
     if random.random() < 0.7:  # with the right sum, as a broken program would write it
         end = next((later for later in pages if later > place), len(data))
-        page = put(data[place:end], 22, 0, 4)
-        data = data[:place] + put(page, 22, _ogg_sum(page), 4) + data[end:]
+        data = data[:place] + with_ogg_sum(data[place:end]) + data[end:]
     return data
+
+
+def with_ogg_sum(page: bytes) -> bytes:
+    """Give a page its right check sum."""
+    blank = put(page, 22, 0, 4)
+    return put(blank, 22, _ogg_sum(blank), 4)
 
 
 def _ogg_sum(page: bytes) -> int:

@@ -1,7 +1,10 @@
 """Recordings as a source."""
 
+import errno
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,12 @@ import soxr
 from numpy.typing import NDArray
 
 from listener.errors import AudioFileError
+from listener.sources.audiofile import MOST_VALUES, SMALL_BLOCK, AudioFile
 from listener.sources.base import EndOfSource
 from listener.sources.file import FileOptions, FileSource
 from listener.types import AudioChunk
+from tests.fuzz.headers import with_ogg_sum
+from tests.fuzz.mutate import put
 
 RATE = 16_000
 
@@ -209,6 +215,86 @@ def test_the_decoder_prints_nothing(write: Write, capfd: pytest.CaptureFixture[s
     with pytest.raises(AudioFileError):
         chunks_of(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_name_need_not_be_utf8(write: Write, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.wav"))
+    write("a.wav", sound(1.0)).rename(path)
+    assert len(samples_of(path)) == len(samples_of(tmp_path)) == RATE
+    path.write_bytes(b"words")
+    with pytest.raises(AudioFileError, match=r"caf\?\.wav is not an audio file"):
+        samples_of(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.wav", "x" * 300 + ".wav", "x/" * 3_000, "a.wav/b.wav", "loop.wav"])
+def test_names_that_no_file_can_have(name: str, write: Write, tmp_path: Path) -> None:
+    write("a.wav", sound(0.1))
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    with pytest.raises(AudioFileError, match="cannot be read: ") as caught:
+        FileSource("file", FileOptions(path=tmp_path / name)).open()
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1_200
+
+
+def test_a_pipe_or_a_device_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", Path("/dev/zero")):
+        with pytest.raises(AudioFileError, match="is no file; sound from a pipe is read as raw PCM"):
+            FileSource("file", FileOptions(path=path)).open()
+    with pytest.raises(AudioFileError, match="holds no recordings"):
+        FileSource("file", FileOptions(path=tmp_path)).open()
+
+
+def test_a_folder_that_the_disk_does_not_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(folder: Path, pattern: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "rglob", broken)
+    with pytest.raises(AudioFileError, match=f"{tmp_path} cannot be read: Input/output error"):
+        FileSource("file", FileOptions(path=tmp_path)).open()
+
+
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
+def test_a_rate_that_no_sound_has(rate: int, write: Write) -> None:
+    """A second of one sample would become 16,000: a small file would fill the memory."""
+    path = write("a.wav", sound(0.1))
+    data = path.read_bytes()
+    path.write_bytes(data[:24] + rate.to_bytes(4, "little") + data[28:])
+    with pytest.raises(AudioFileError, match=f"is no sound, or damaged: its rate is {rate} Hz"):
+        samples_of(path)
+
+
+def test_many_channels_are_decoded_in_small_blocks(write: Write) -> None:
+    with AudioFile(write("a.wav", sound(1.0, channels=512))) as file:
+        lengths = []
+        while n_samples := len(file.read(5 * RATE)):
+            lengths.append(n_samples)
+    assert sum(lengths) == RATE
+    assert max(lengths) * 512 <= MOST_VALUES
+
+
+def test_behind_damage_no_more_is_read_than_was_asked_for(write: Write) -> None:
+    path = write("a.flac", sound(10.0))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    longest = 0
+    with AudioFile(path) as file, suppress(AudioFileError):
+        while n_samples := len(file.read(1_000)):
+            longest = max(longest, n_samples)
+    assert 1_000 <= longest < 1_000 + SMALL_BLOCK
+
+
+def test_a_stream_that_goes_on_past_its_end(write: Write) -> None:
+    """With a page out of order, the decoder gives more than the file says that there is."""
+    noise = np.random.default_rng(3).uniform(-0.3, 0.3, (1_500, 6))
+    path = write("a.opus", noise, format="OGG", subtype="OPUS")
+    data = path.read_bytes()
+    first = data[: data.index(b"OggS", 4)]
+    path.write_bytes(with_ogg_sum(put(first, 18, 2, 4)) + data[len(first) :])
+    with AudioFile(path) as file:
+        while len(file.read(1_024)):
+            pass
 
 
 def test_it_is_paced(write: Write) -> None:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -176,3 +177,26 @@ def test_a_terminal_is_refused() -> None:
     finally:
         os.close(leader)
         os.close(terminal)
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"), [(os.O_RDONLY, "Is a directory"), (os.O_WRONLY, "Bad file descriptor")]
+)
+def test_what_cannot_be_read_is_said(flags: int, what: str, tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path if flags == os.O_RDONLY else os.devnull, flags)
+    try:
+        source = StdinSource("stdin", StdinOptions(), descriptor)
+        source.open()
+        with pytest.raises(SourceError, match=f"standard input cannot be read: {what}"):
+            source.read(1.0)
+    finally:
+        os.close(descriptor)
+
+
+def test_another_reader_may_be_quicker(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `poll` has seen may be gone when it is read, where the pipe does not block."""
+    source = opened(pipe)
+    os.set_blocking(pipe.reading, False)
+    seen = iter([True, True, False])
+    monkeypatch.setattr(source, "_readable", lambda timeout_s: next(seen))
+    assert source.read(1.0) is None
