@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test check bench
+.PHONY: help setup run test check bench soak
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ check: .venv/.program .venv/.dev ## linters, types and layering
 
 bench: .venv/.program .venv/.dev ## measure, side by side with what one would do without (ARGS="..." is passed on)
 	@exec .venv/bin/python -m benchmarks $(ARGS)
+
+soak: .venv/.program .venv/.dev ## let HOURS of sound with faults through the engine (ARGS=--save keeps the result)
+	@exec .venv/bin/python -m benchmarks.soak --hours $(or $(HOURS),24) --seed $(or $(SEED),1) $(ARGS)
 
 # A stamp says that its part was set up after the last change of what it is made from.
 .venv/.program: pyproject.toml constraints.txt scripts/setup.sh

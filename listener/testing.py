@@ -2,7 +2,8 @@
 
 `ScriptedSource` is a microphone or a file that does what it was told, `ScriptedClassifier`
 a model whose scores are known beforehand, `CollectingAction` an action that only takes
-note. `tiny_bundle` writes a real model: small, untrained, and the same on every machine.
+note. `FaultyMicrophone` goes wrong as a plan says, for days of simulated time. `tiny_bundle`
+writes a real model: small, untrained, and the same on every machine.
 """
 
 import threading
@@ -20,8 +21,45 @@ from listener.classifiers.bundle import write_bundle
 from listener.classifiers.reference import SIGNALS, reference_signal
 from listener.errors import SourceError
 from listener.features import LogMel
+from listener.lab.clocks import PacedClock, SimulatedClock
+from listener.lab.faults import Clipping, Drift, Fault, Loss, OddChunks, Silence, Stall, Unplug
+from listener.lab.microphone import FaultyMicrophone
+from listener.lab.plans import drawn
+from listener.lab.sounds import Burst, Bursts, Loop, Sound
+from listener.lab.truth import Stretch, Truth
 from listener.sources.base import EndOfSource, Source
 from listener.types import AudioChunk, Event, FeatureParameters, Features, ModelCard, Reference, Samples
+
+__all__ = [
+    "NEVER_UNWELL",
+    "TINY_FEATURES",
+    "Burst",
+    "Bursts",
+    "Clipping",
+    "CollectingAction",
+    "Drift",
+    "Fault",
+    "FaultyMicrophone",
+    "Loop",
+    "Loss",
+    "Lost",
+    "OddChunks",
+    "PacedClock",
+    "ScriptedClassifier",
+    "ScriptedSource",
+    "Silence",
+    "SimulatedClock",
+    "Sound",
+    "Stall",
+    "Step",
+    "Stretch",
+    "Truth",
+    "Unplug",
+    "drawn",
+    "hears_any_sound",
+    "tiny_bundle",
+    "tiny_card",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def save(
     record = {
         "date": day,
         "version": __version__,
-        "command": f"make soak HOURS={hours:g} SEED={seed}",
+        "command": f"make soak HOURS={hours:g} SEED={seed} ARGS=--save",
         "machine": machine,
         "elapsed_s": round(elapsed_s, 1),
         "findings": [asdict(finding) for finding in found],

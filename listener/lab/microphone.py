@@ -100,9 +100,10 @@ class FaultyMicrophone(Source):
             It is unplugged.
         """
         self.close()
+        now_s = self.clock.now()
         if self._zero_s is None:
-            self._zero_s = self.clock.now()
-        now_s = self.clock.now() - self._zero_s
+            self._zero_s = now_s
+        now_s -= self._zero_s
         self._schedule.look_ahead(now_s)
         if now_s < self._ends_at_s and self._schedule.unplug(now_s, now_s):
             raise DeviceError("it is unplugged, as planned")

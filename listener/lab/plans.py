@@ -33,6 +33,9 @@ CLOSE_S = 5.0
 RARE = 0.02
 """This share of unplugs lasts for hours."""
 
+UNTOLD_S = 0.3
+"""A loss that is not told lasts this long at the least: of shorter ones nobody can know."""
+
 _Draw = Callable[[random.Random, float, int], list[Fault]]
 
 
@@ -88,19 +91,21 @@ def _rate(rng: random.Random, at_s: float, rate_hz: int) -> list[Fault]:
 
 
 def _stall(rng: random.Random, at_s: float, rate_hz: int) -> list[Fault]:
-    return [Stall(at_s=at_s, for_s=_about(rng, 0.05, 30), kept=rng.random() < 0.5)]
+    kept = rng.random() < 0.5
+    return [Stall(at_s=at_s, for_s=_about(rng, 0.05 if kept else UNTOLD_S, 30), kept=kept)]
 
 
 def _loss(rng: random.Random, at_s: float, rate_hz: int) -> list[Fault]:
     told: Told = rng.choice(TOLD)
-    return [Loss(at_s=at_s, for_s=_about(rng, 0.3 if told == "no" else 0.002, 2.5), told=told)]
+    return [Loss(at_s=at_s, for_s=_about(rng, UNTOLD_S if told == "no" else 0.002, 2.5), told=told)]
 
 
 def _leak(rng: random.Random, at_s: float, rate_hz: int) -> list[Fault]:
     told: Told = rng.choice(TOLD)
+    least_s, most_s = (UNTOLD_S, 0.6) if told == "no" else (0.1, 0.5)
     losses: list[Fault] = []
     for _ in range(rng.randint(5, 40)):
-        losses.append(Loss(at_s=at_s, for_s=_about(rng, 0.1, 0.5), told=told))
+        losses.append(Loss(at_s=at_s, for_s=_about(rng, least_s, most_s), told=told))
         at_s = losses[-1].end_s + rng.uniform(0.1, 2.5)
     return losses
 

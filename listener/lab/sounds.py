@@ -68,7 +68,12 @@ class Bursts:
         self._every_s = every_s
         self._length_s = length_s
         self._offsets_s = rng.uniform(0, every_s - length_s, 997)
-        self._levels = [*(levels or {"soft": 0.1, "loud": 0.5}).items()]
+        self._levels = [*(levels or {"soft": 0.08, "loud": 0.35}).items()]
+
+    @property
+    def labels(self) -> list[str]:
+        """Those of the bursts."""
+        return [label for label, _ in self._levels]
 
     def burst(self, number: int) -> Burst:
         """Give one of the bursts, counted from 0."""
@@ -76,11 +81,12 @@ class Bursts:
         start_s = number * self._every_s + float(self._offsets_s[number % len(self._offsets_s)])
         return Burst(label, start_s, start_s + self._length_s)
 
-    def bursts(self, until_s: float) -> Iterator[Burst]:
-        """Give those that begin before ``until_s``."""
-        number = 0
-        while (burst := self.burst(number)).start_s < until_s:
-            yield burst
+    def between(self, start_s: float, end_s: float) -> Iterator[Burst]:
+        """Give those that begin and end between two moments."""
+        number = max(0, int(start_s / self._every_s))
+        while (burst := self.burst(number)).end_s <= end_s:
+            if burst.start_s >= start_s:
+                yield burst
             number += 1
 
     def take(self, first: int, n_samples: int, rate_hz: int) -> Samples:
