@@ -16,7 +16,7 @@ JsonValue = str | float | bool | None
 LONGEST_S = 1e10
 """Longest time that is believed when it is read, in seconds: three hundred years."""
 
-YEARS = range(1970, 9000)
+YEARS = range(1900, 9000)
 """Those that a moment may lie in that is read; with `LONGEST_S` added to it, a calendar still has it."""
 
 

@@ -122,6 +122,11 @@ class Program:
         """Of the process."""
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """It has not ended."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End it as a crash would, and wait until it is gone."""
         self._process.kill()

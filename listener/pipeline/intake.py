@@ -1,5 +1,6 @@
 """Where a source's chunks lie in its stream: what came, what is missing, and when it was."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,9 @@ from listener.types import AudioChunk, StreamAnchor
 
 ANCHOR_LASTS_S = 60.0
 """A sound card's clock is up to 100 ppm wrong: after this long, event times would be 6 ms off."""
+
+CLOCK_SET_S = 0.5
+"""Where the time of day goes so far from the monotonic clock, in seconds, somebody has set it."""
 
 
 class Intake:
@@ -39,6 +43,7 @@ class Intake:
         self._unreported = 0
         self._heard_at = 0.0
         self._anchored_at_s = 0.0
+        self._ahead_s = 0.0
 
     @property
     def position_s(self) -> float:
@@ -107,10 +112,14 @@ class Intake:
             yield from self._stage.finish()
 
     def _look_at_clock(self) -> None:
-        end_s = self.position_s
         if not self._has_clock:
             return
+        end_s, utc = self.position_s, datetime.now(UTC)
+        ahead_s = utc.timestamp() - time.monotonic()
         # After a loss too: its length is known less well than the time of day.
         if self.anchor is None or self._reopened or end_s - self._anchored_at_s >= ANCHOR_LASTS_S:
-            self._anchored_at_s = end_s
-            self.anchor = StreamAnchor(datetime.now(UTC) - timedelta(seconds=end_s))
+            self.anchor = StreamAnchor(utc - timedelta(seconds=end_s))
+            self._anchored_at_s, self._ahead_s = end_s, ahead_s
+        elif abs(ahead_s - self._ahead_s) >= CLOCK_SET_S:
+            self.anchor = StreamAnchor(self.anchor.utc + timedelta(seconds=ahead_s - self._ahead_s))
+            self._ahead_s = ahead_s

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from listener import __version__
 from listener.events import new_id
@@ -35,14 +35,14 @@ class Troubles:
 
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         self._on_event = on_event
-        self._open: dict[str, Event] = {}
+        self._open: dict[str, tuple[Event, float]] = {}
         self._lock = threading.Lock()
         self._started_at = time.monotonic()
 
     def of_source(self, change: SourceChange) -> None:
         """Tell that a source came to be in another state."""
         with self._lock:
-            self._end(change.source, change.at_s, change.utc)
+            self._end(change.source, change.at_s)
             if change.state.is_trouble:
                 self._begin(change.source, source_label(change.state), change.at_s, change.utc)
 
@@ -51,7 +51,7 @@ class Troubles:
         log.warning("%s", sentence)
         at_s, utc = time.monotonic() - self._started_at, datetime.now(UTC)
         with self._lock:
-            self._end(PROGRAM, at_s, utc)
+            self._end(PROGRAM, at_s)
             if is_overloaded:
                 self._begin(PROGRAM, OVERLOAD, at_s, utc)
 
@@ -59,7 +59,7 @@ class Troubles:
         """End what goes on: nobody is left to notice its end."""
         with self._lock:
             for source in list(self._open):
-                self._end(source, self._open[source].onset_s, datetime.now(UTC))
+                self._end(source, self._open[source][0].onset_s)
 
     def _begin(self, source: str, label: str, at_s: float, utc: datetime) -> None:
         event = Event(
@@ -74,11 +74,14 @@ class Troubles:
             model=MODEL,
             started_at=utc,
         )
-        self._open[source] = event
+        self._open[source] = event, time.monotonic()
         self._on_event(event)
 
-    def _end(self, source: str, at_s: float, utc: datetime) -> None:
-        event = self._open.pop(source, None)
-        if event is not None:
-            offset_s = max(at_s, event.onset_s)
-            self._on_event(replace(event, phase=Phase.OFFSET, offset_s=offset_s, ended_at=utc))
+    def _end(self, source: str, at_s: float) -> None:
+        event, began_at = self._open.pop(source, (None, 0.0))
+        if event is None or event.started_at is None:
+            return
+        # Not what the clock says now: somebody may have set it meanwhile.
+        ended_at = event.started_at + timedelta(seconds=time.monotonic() - began_at)
+        offset_s = max(at_s, event.onset_s)
+        self._on_event(replace(event, phase=Phase.OFFSET, offset_s=offset_s, ended_at=ended_at))
