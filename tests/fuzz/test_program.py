@@ -77,9 +77,9 @@ def test_recordings(bundle: Path, tmp_path: Path) -> None:
     damaged = recordings()
     for name, (content, _) in damaged.items():
         (tmp_path / name).write_bytes(content)
-    for command in ("predict", "analyze"):
-        form = ("--json",) if command == "predict" else ("--format", "jsonl")
-        done = run(command, *form, "-c", "config.yaml", *damaged, cwd=tmp_path)
+    for called in ("predict", "analyze"):
+        form = ("--json",) if called == "predict" else ("--format", "jsonl")
+        done = run(called, *form, "-c", "config.yaml", *damaged, cwd=tmp_path)
         assert done.returncode == 1
         assert all(isinstance(json.loads(line), dict) for line in done.stdout.splitlines())
         lines = done.stderr.splitlines()
