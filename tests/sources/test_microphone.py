@@ -1,7 +1,6 @@
 """The microphone, through real PortAudio from a real sound server."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -459,18 +458,13 @@ print("the end")
 @both_backends
 @pytest.mark.parametrize(
     ("device", "told"),
-    [
-        (
-            "system",
-            "microphone of source 'mic' is gone: was it unplugged?\nno microphone is called 'system'.*\n",
-        ),
-        ("room", ""),
-    ],
+    [("system", ["microphone of source 'mic' is gone", "no microphone is called 'system'"]), ("room", [])],
+    ids=["its own", "another"],
 )
 def test_a_dead_jack_server_ends_neither_the_process_nor_other_microphones(
     backend: BackendName,
     device: str,
-    told: str,
+    told: list[str],
     virtual_microphone: VirtualMicrophone,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -478,7 +472,8 @@ def test_a_dead_jack_server_ends_neither_the_process_nor_other_microphones(
         command = [sys.executable, "-c", JACK_PROGRAM, backend, device, str(server.pid)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.fullmatch(told + "the end\n", done.stdout)
+    for line, expected in zip(done.stdout.splitlines(), [*told, "the end"], strict=True):
+        assert line.startswith(expected)
 
 
 class FakeBackend:
