@@ -47,6 +47,7 @@ have() { # NEED
         portaudio) includes portaudio.h || pkg-config --exists portaudio-2.0 2>/dev/null ;;
         python) find_python ;;
         alsa-pulse) compgen -G "/usr/lib*/$plugin" >/dev/null || compgen -G "/usr/lib/*/$plugin" >/dev/null ;;
+        procps) [ -x /bin/kill ] ;; # by which the unit reloads
         pam-systemd) compgen -G "/usr/lib*/$module" >/dev/null || compgen -G "/usr/lib/*/$module" >/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
@@ -140,6 +141,6 @@ program() {
 
 dev() { pip_install --group dev; }
 
-servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux systemd-nspawn pam-systemd; }
+servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux systemd-nspawn pam-systemd procps; }
 
 "$@"

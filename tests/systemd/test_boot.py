@@ -135,6 +135,7 @@ def test_a_hanging_program_is_started_again(
     onset = journal.wait_for(LISTENER_LABEL="siren", LISTENER_PHASE="onset")
     running.run("systemctl", "kill", "--signal=STOP", "--kill-whom=main", UNIT)
     journal.wait_for("Watchdog timeout")
+    journal.wait_for("(most recent call first)")  # where each thread stood
     running.wait_until(UNIT, "NRestarts", lambda value: value == "1")
     running.wait_until(UNIT, "ActiveState", lambda value: value == "active")
     with running.journal(f"--unit={UNIT}") as everything:
