@@ -20,8 +20,9 @@ from listener.errors import DeviceError
 from listener.types import Decision, Event, ModelCard, Prediction
 
 if TYPE_CHECKING:
-    from listener.daemon.engine import Engine, Setup
+    from listener.daemon.engine import Engine
     from listener.daemon.notify import Notifier
+    from listener.daemon.setup import Setup
     from listener.daemon.signals import Signals
     from listener.daemon.supervisor import Supervisor
     from listener.open_events import OpenEvents
@@ -156,7 +157,7 @@ def _load(file: ConfigFile, notifier: "Notifier") -> "Setup":
     notifier.status(f"loading {file.config.model.path}")
 
     from listener.assembly import idle_settings
-    from listener.daemon.engine import load
+    from listener.daemon.setup import load
 
     for warning in idle_settings(file):
         log.warning("%s", warning)
@@ -197,6 +198,7 @@ def _listen(
             if not signals.is_hurried:
                 _stop(engine, supervisor, signals)
                 audience.view.close()
+        _tell_totals(engine)
     except KeyboardInterrupt:
         engine.hurry()
         raise
@@ -224,6 +226,9 @@ def _stop(engine: "Engine", supervisor: "Supervisor", signals: "Signals") -> Non
     if signals.ended_by:
         log.info("stopping: actions have a few seconds to end; again, and it is over at once")
     engine.stop(in_a_hurry=bool(signals.ended_by))
+
+
+def _tell_totals(engine: "Engine") -> None:
     stats = engine.stats()
     for source in stats.sources:
         log.info("%s: heard %.1f s, lost %.1f s", source.name, source.heard_s, source.lost_s)

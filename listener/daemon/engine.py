@@ -9,15 +9,13 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from listener.actions.lane import ActionStats
-from listener.assembly import build_actions, build_classifier, build_rules, build_sources
-from listener.classifiers.base import Classifier
-from listener.config_file import ConfigFile
-from listener.daemon.difference import Difference, Stamp, model_stamp
-from listener.errors import ListenerError
+from listener.assembly import build_actions, build_rules, build_sources
+from listener.daemon.difference import Difference
+from listener.daemon.setup import Setup
+from listener.errors import ListenerError, ModelError
 from listener.pipeline import ACTIONS_FINISH_S, ACTIONS_STOP_S, Pipeline
 from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction, SourceState, StageProgress
 
@@ -44,37 +42,6 @@ class Listeners(Protocol):
 
     def on_model(self, card: ModelCard, hop_s: float) -> None:
         """Take note that what follows is judged by this model, every so many seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """A configuration, and the model that it names, loaded."""
-
-    file: ConfigFile
-    """The configuration."""
-
-    classifier: Classifier
-    """The model."""
-
-    stamp: Stamp
-    """Its files as they were when it was loaded."""
-
-    @property
-    def hop_s(self) -> float:
-        """Time between windows, in seconds."""
-        return self.file.config.windows.hop_s
-
-
-def load(file: ConfigFile) -> Setup:
-    """Load the model that a configuration names; takes a second or two.
-
-    Raises
-    ------
-    ListenerError
-        It cannot be loaded.
-    """
-    stamp = model_stamp(file)  # before it is read: what is written meanwhile is seen as a change
-    return Setup(file, build_classifier(file), stamp)
 
 
 class Engine:
@@ -215,6 +182,10 @@ class Engine:
             if (what.model or what.analysis) and not self._pipeline.change_analysis(
                 classifier, rules, setup.hop_s
             ):
+                if not self._pipeline.done.is_set():
+                    raise ModelError(
+                        "the model before does not get done with its window, and cannot be replaced"
+                    )
                 return False
             self._setup = setup
             self._tell_model(classifier.card)

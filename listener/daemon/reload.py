@@ -14,8 +14,9 @@ from listener.actions.lane import open_action
 from listener.assembly import build_actions, build_rules, build_sources, idle_settings
 from listener.config_file import ConfigFile
 from listener.daemon.difference import Difference, difference
-from listener.daemon.engine import Engine, Setup, load
+from listener.daemon.engine import Engine
 from listener.daemon.notify import Notifier
+from listener.daemon.setup import Setup, load
 from listener.errors import ConfigError, ListenerError
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from listener.daemon.notify import Notifier
 from listener.daemon.reload import Reloader
 from listener.daemon.status import LastEvent, names_of, status_line
 from listener.daemon.watch import Watch
+from listener.logs import redact
 from listener.types import OVERLOAD, STATUS, Event, Phase, PipelineStats, SourceState, StageProgress
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class Supervisor:
 
     def _watch_over(self, now: float) -> None:
         stages = self._engine.progress()
-        if self._beats:
+        if self._beats and self._watchdog_s:  # else a terminal may hold it up for as long as it likes
             stages.append(StageProgress("main", self._beats))
         before, self._standing = self._standing, self._watch.look(stages, now)
         for name in self._standing:
@@ -161,7 +162,7 @@ class Supervisor:
     def _tell(self, status: str, now: float) -> None:
         if status != self._told and now - self._told_at >= STATUS_EVERY_S:
             self._told, self._told_at = status, now
-            self._notifier.status(status)
+            self._notifier.status(redact(status))  # anybody on the machine can read it
 
     def _ping(self, now: float) -> None:
         # A look early, so that it is never late.

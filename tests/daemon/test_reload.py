@@ -17,9 +17,10 @@ from listener import assembly
 from listener.config_file import read_config
 from listener.daemon import engine as engine_module
 from listener.daemon import reload as reload_module
-from listener.daemon.engine import Engine, load
+from listener.daemon.engine import Engine
 from listener.daemon.notify import Notifier
 from listener.daemon.reload import Reloader
+from listener.daemon.setup import load
 from listener.errors import DeviceError, SourceError
 from listener.sources.base import Source
 from listener.testing import ScriptedSource, Step

@@ -14,6 +14,7 @@ from listener.daemon.engine import Engine
 from listener.daemon.notify import Notifier
 from listener.daemon.reload import Reloader
 from listener.daemon.supervisor import EventNotes, Supervisor
+from listener.logs import hide
 from listener.types import OVERLOAD, PipelineStats, SourceState, StageProgress
 from tests.console.scenes import offset, onset, source, stats
 from tests.daemon.manager import ServiceManager
@@ -155,6 +156,14 @@ def test_a_configuration_that_was_not_taken_is_told(running: Running) -> None:
     running.engine.now = stats()
     running.reloader.problem = "config.yaml:3: unknown key"
     running.manager.wait_for("STATUS=configuration not taken: config.yaml:3: unknown key; listening: mic")
+
+
+def test_no_secret_is_told(running: Running) -> None:
+    hide("open-sesame")
+    running.engine.now = stats()
+    running.reloader.problem = "no program 'open-sesame'"
+    running.manager.wait_for("STATUS=configuration not taken: no program '")
+    assert not running.told("open-sesame")
 
 
 def test_a_stage_that_stands_still_stops_the_watchdogs_food(
