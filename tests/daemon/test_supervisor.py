@@ -159,7 +159,7 @@ def test_a_configuration_that_was_not_taken_is_told(running: Running) -> None:
 
 
 def test_no_secret_is_told(running: Running) -> None:
-    hide("open-sesame")
+    hide(["open-sesame"])
     running.engine.now = stats()
     running.reloader.problem = "no program 'open-sesame'"
     running.manager.wait_for("STATUS=configuration not taken: no program '")
