@@ -20,13 +20,14 @@ from listener.config import (
     ModelSettings,
     PluginSettings,
 )
-from listener.config_file import ConfigFile, Location, validate
+from listener.config_file import ConfigFile, validate
 from listener.errors import ConfigError, ListenerError, PluginError
 from listener.events import LabelRule
 from listener.files import is_file
 from listener.resources import bundled_models
 from listener.sources.base import Source
 from listener.types import STATUS, STATUS_LABELS, ModelCard, Thresholds
+from listener.yaml_file import Location
 
 MakeClassifier = Callable[[Path, ModelCard, str, int], Classifier]
 """What a classifier plug-in is: called with the model file, its card, the precision and the threads."""
