@@ -13,7 +13,7 @@ from tests.fuzz import campaign
 SEED = int(os.environ.get("LISTENER_FUZZ_SEED", "1"))
 FACTOR = float(os.environ.get("LISTENER_FUZZ_FACTOR", "1"))
 
-PARTS = {"config": (4, 8_000), "recording": (5, 9_000), "pcm": (2, 10_500), "bundle": (2, 1_250)}
+PARTS = {"config": (4, 6_500), "recording": (4, 10_000), "pcm": (2, 16_000), "bundle": (2, 1_250)}
 """Of each kind: how many parts, which are tests of their own as each test has its time, and their inputs."""
 
 LEAST_SHARE = 0.05
@@ -28,6 +28,7 @@ def test_there_are_enough() -> None:
     ("kind", "part"),
     [(kind, part) for kind, (n_parts, _) in PARTS.items() for part in range(max(1, round(n_parts * FACTOR)))],
 )
+@pytest.mark.timeout(230)
 def test_made_up_inputs(kind: str, part: int, tmp_path: Path) -> None:
     n_inputs = PARTS[kind][1]
     outcome = campaign.run(kind, SEED, range(part * n_inputs, (part + 1) * n_inputs), tmp_path)
