@@ -66,6 +66,11 @@ def _call() -> int:
     except ListenerError as error:
         complain(str(error))
         _leave(EXIT_PROBLEM)
+    except MemoryError:
+        complain(
+            "there is not enough memory for it; `listener analyze` takes little, however long a recording"
+        )
+        _leave(EXIT_PROBLEM)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,18 @@ def test_bundles(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("model: {path: tensor.pt}\n", encoding="utf-8")
     told = "tensor.pt: no TorchScript model, or a broken one"
     assert_refused("run", "-c", "config.yaml", "--source", "demo", told=told, cwd=tmp_path)
+
+
+def test_not_enough_memory(tmp_path: Path) -> None:
+    code = """
+import listener.cli, listener.cli.group
+def devour(**options): bytes(2**62)
+listener.cli.group.cli.main = devour
+listener.cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(b"listener: there is not enough memory")
