@@ -234,6 +234,14 @@ def test_a_reload_while_it_loads(config: ConfigFile) -> None:
         assert program.wait() == 0
 
 
+def test_the_end_while_it_loads(config: ConfigFile) -> None:
+    with Program("run", "-c", config.path, "--source", "demo", "--json") as program:
+        program.wait_for_log("loading")
+        program.interrupt(signal.SIGTERM)
+        assert program.wait() == 0
+        assert "Traceback" not in "".join(program.told)
+
+
 STUBBORN = """#!/bin/sh
 trap '' TERM
 echo $$ > "$1.new" && mv "$1.new" "$1"

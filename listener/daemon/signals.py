@@ -49,8 +49,10 @@ class Signals:
         self._terminals = _terminals()
 
     def await_reload(self) -> None:
-        """Take SIGHUP, which would end the program, as a wish for another configuration."""
+        """Take SIGHUP as a wish for another configuration; SIGTERM still ends the program on the spot."""
         signal.signal(signal.SIGHUP, self._on_hangup)
+        # Nothing has begun that would have to be brought to an end.
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
 
     def await_stop(self) -> None:
         """Let the first signal end the program in good order, and the second raise `KeyboardInterrupt`."""

@@ -1,13 +1,19 @@
 """Which stages are said to stand still."""
 
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.daemon.watch import OUTSIDE_S, Watch
-from listener.types import StageProgress
+from listener.pipeline import Pipeline
+from listener.testing import ScriptedClassifier, ScriptedSource
+from listener.types import AudioChunk, Samples, StageProgress
+from tests.program import PATIENCE_S
 
 LIMIT_S = 5.0
 TICK_S = 0.25
@@ -120,3 +126,53 @@ def test_only_who_stayed_for_the_whole_limit_is_named(steps: list[tuple[bool, bo
         stage = StageProgress("inference", position, has_work)
         if watch.look([stage], now):
             assert stayed_s >= LIMIT_S - 1e-6
+
+
+class Hanging(ScriptedSource):
+    """A microphone whose driver gives a chunk and does not return from the next read."""
+
+    def __init__(self) -> None:
+        super().__init__("mic", [np.zeros(1600, np.float32)], waits=False)
+        self.released = threading.Event()
+
+    def read(self, timeout_s: float) -> AudioChunk | None:
+        if not self._script:
+            self.released.wait(PATIENCE_S)
+        return super().read(timeout_s)
+
+
+def wait_for_blame(pipeline: Pipeline, name: str) -> None:
+    watch = Watch(0.5)
+    deadline = time.monotonic() + PATIENCE_S
+    while name not in watch.look(pipeline.progress(), time.monotonic()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_model_that_hangs_is_named() -> None:
+    released = threading.Event()
+
+    def hang(samples: Samples) -> list[float]:
+        released.wait(PATIENCE_S)
+        return [0.0]
+
+    tenth = np.zeros(1600, np.float32)
+    source = ScriptedSource("mic", [tenth] * 50, waits=False)
+    pipeline = Pipeline([source], ScriptedClassifier(score=hang), [None], 0.25)
+    pipeline.start()
+    try:
+        wait_for_blame(pipeline, "inference")
+    finally:
+        released.set()
+        pipeline.stop()
+
+
+def test_a_microphone_that_hangs_is_named() -> None:
+    source = Hanging()
+    pipeline = Pipeline([source], ScriptedClassifier(), [None], 0.25)
+    pipeline.start()
+    try:
+        wait_for_blame(pipeline, "capture:mic")
+    finally:
+        source.released.set()
+        pipeline.stop()
