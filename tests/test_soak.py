@@ -13,7 +13,7 @@ from benchmarks.soak.findings import Finding
 from benchmarks.soak.meter import Sample, growth
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 
 
 @pytest.mark.usefixtures("household")

@@ -47,7 +47,7 @@ class Bursts:
     seed
         Of the noise and of the times.
     every_s
-        One burst begins in each so many seconds.
+        One burst begins in the first half of each so many seconds.
     length_s
         Of a burst, in seconds.
     levels
@@ -67,7 +67,7 @@ class Bursts:
         self._quiet = np.float32(_QUIET) * self._noise
         self._every_s = every_s
         self._length_s = length_s
-        self._offsets_s = rng.uniform(0, every_s - length_s, 997)
+        self._offsets_s = rng.uniform(0, every_s / 2, 997)
         self._levels = [*(levels or {"soft": 0.08, "loud": 0.35}).items()]
 
     @property
