@@ -9,8 +9,10 @@ import logging
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import inf
 
 from listener.actions.base import MAX_AUDIO_S, Action, AudioTap, Hold
 from listener.actions.run import Board, Job, Run, Telling
@@ -105,7 +107,7 @@ class Lane:
         cancel_s: float,
     ) -> None:
         self.action = action
-        self._settings = settings
+        self.settings = settings
         self._audio = audio
         self._board = board
         self._cancel_s = cancel_s
@@ -113,11 +115,12 @@ class Lane:
         self._counts: Counter[str] = Counter()
         self._hanging: list[threading.Thread] = []
         self._complained_at: dict[str, float] = {}
+        self._retires_at = inf
         self._thread = threading.Thread(target=self._work, name=f"action:{action.name}", daemon=True)
 
     def selects(self, event: Event) -> bool:
         """Tell whether the action answers to an event."""
-        chosen = self._settings
+        chosen = self.settings
         return (
             chosen.when in ("both", event.phase.value)
             # The score that ends an event is low by nature: its peak is what a user means.
@@ -128,7 +131,7 @@ class Lane:
 
     def accept(self, event: Event, clips_from: tuple[Job, ...], telling: Telling) -> Job | None:
         """Put an event into the inbox, or drop it where there is no room. Call with the board held."""
-        if self._board.stopping or len(self._inbox) >= self._settings.inbox:
+        if self._board.stopping or len(self._inbox) >= self.settings.inbox:
             self._counts["dropped"] += 1
             return None
         waits_for = clips_from if self.action.wants_clip else ()
@@ -143,7 +146,7 @@ class Lane:
     def complain_of_full_inbox(self) -> None:
         """Say that an event was dropped; after the stop that goes without saying."""
         if not self._board.stopping:
-            self._complain("full", "events are dropped: %d wait already (inbox)", self._settings.inbox)
+            self._complain("full", "events are dropped: %d wait already (inbox)", self.settings.inbox)
 
     def stats(self) -> ActionStats:
         """Give the counts."""
@@ -153,6 +156,19 @@ class Lane:
     def start(self) -> None:
         """Begin to work; the action is open."""
         self._thread.start()
+
+    def retire(self, budget_s: float) -> None:
+        """Take no more events, and end what waits and what runs within ``budget_s`` seconds.
+
+        Call with the board held. The lane closes its action by itself.
+        """
+        self._retires_at = time.monotonic() + budget_s
+        self._board.changed.notify_all()
+
+    @property
+    def is_alive(self) -> bool:
+        """It has not come to its end."""
+        return self._thread.is_alive()
 
     def alive_at(self, until: float) -> list[str]:
         """Wait for the end of the stopped lane, until a moment of ``time.monotonic()``; name what goes on."""
@@ -180,23 +196,34 @@ class Lane:
         if not self._still_hanging():  # closing what a run is inside of can crash the process
             self._close()
 
+    @property
+    def _stop_at(self) -> float:
+        return min(self._board.stop_at, self._retires_at)
+
+    def _wait(self, done: Callable[[], bool], until: float) -> bool:
+        """Wait until ``done()``, a moment of ``time.monotonic()`` or the stop; tell whether it is done."""
+        with self._board.changed:
+            while not done() and (left_s := min(until, self._stop_at) - time.monotonic()) > 0:
+                self._board.changed.wait(left_s)
+            return done()
+
     def _next(self) -> Job | None:
         with self._board.changed:
-            self._board.changed.wait_for(lambda: self._inbox or self._board.stopping)
-            has_time = time.monotonic() < self._board.stop_at
+            self._board.changed.wait_for(lambda: self._inbox or self._stop_at < inf)
+            has_time = time.monotonic() < self._stop_at
             return self._inbox.popleft() if self._inbox and has_time else None
 
     def _do(self, job: Job) -> None:
         # The event before this one may have waited for `after_s` of sound, which is nobody's delay.
-        patience_s = self._settings.deadline_s + self.action.after_s
+        patience_s = self.settings.deadline_s + self.action.after_s
         if self._refuses(job, patience_s):
             return
-        self._board.wait(lambda: all(writer.done for writer in job.clips_from), job.submitted_at + patience_s)
-        if time.monotonic() >= self._board.stop_at:
+        self._wait(lambda: all(writer.done for writer in job.clips_from), job.submitted_at + patience_s)
+        if time.monotonic() >= self._stop_at:
             self._count("dropped")
             return
-        run = Run(self.action, job, self._board, self._settings.timeout_s + self.action.after_s)
-        if self._board.wait(lambda: run.finished, run.ends_at):
+        run = Run(self.action, job, self._board, self.settings.timeout_s + self.action.after_s)
+        if self._wait(lambda: run.finished, run.ends_at):
             self._account(run, job.event)
         else:
             self._give_up(run, job.event)
@@ -229,7 +256,13 @@ class Lane:
 
     def _give_up(self, run: Run, event: Event) -> None:
         self._count("timed_out")
-        why = "the program stops" if self._board.stopping else f"timeout_s is {self._settings.timeout_s:g}"
+        why = f"timeout_s is {self.settings.timeout_s:g}"
+        if time.monotonic() >= self._stop_at:
+            why = (
+                "the program stops"
+                if self._board.stopping
+                else "the configuration has no such action any more"
+            )
         log.error("action '%s' on %s is given up: %s", self.action.name, event.label, why)
         try:
             run.cancel()

@@ -30,13 +30,6 @@ class Board:
         """No event is taken any more."""
         return self.stop_at < inf
 
-    def wait(self, done: Callable[[], bool], until: float) -> bool:
-        """Wait until ``done()``, a moment of ``time.monotonic()`` or the stop; tell whether it is done."""
-        with self.changed:
-            while not done() and (left_s := min(until, self.stop_at) - time.monotonic()) > 0:
-                self.changed.wait(left_s)
-            return done()
-
     def publish_clip(self, event: Event, path: Path) -> None:
         """Remember where the clip of an event was written."""
         with self.changed:

@@ -49,20 +49,17 @@ class ActionRunner:
         cancel_s: float = CANCEL_S,
         on_told: Callable[[Event], None] = lambda event: None,
     ) -> None:
-        names = Counter(action.name for action, _ in actions)
-        problems = [
-            f"{count} actions are called '{name}': give each a name of its own ('name:')"
-            for name, count in names.items()
-            if count > 1
-        ]
-        if problems:
-            raise ConfigError(*problems)
+        self._audio = audio
         self._board = Board()
         self._cancel_s = cancel_s
         self._on_told = on_told
-        self._lanes = [Lane(action, settings, audio, self._board, cancel_s) for action, settings in actions]
-        # An action that wants the clip waits for the jobs that write it: those are accepted first.
-        self._clips_first = sorted(self._lanes, key=lambda lane: not lane.action.writes_clip)
+        self._retiring: list[Lane] = []
+        self._take(self._lanes_of(actions, ()))
+
+    @property
+    def actions(self) -> list[tuple[Action, ActionSettings]]:
+        """Those that answer events now, each with its settings."""
+        return [(lane.action, lane.settings) for lane in self._lanes]
 
     def start(self) -> None:
         """Open all actions and begin to take events.
@@ -72,13 +69,29 @@ class ActionRunner:
         ActionError
             One of them can never work as configured; those before it are closed again.
         """
-        with ExitStack() as undo:
-            for lane in self._lanes:
-                open_action(lane.action)
-                undo.callback(lane.action.close)
-            undo.pop_all()
-        for lane in self._lanes:
-            lane.start()
+        _begin(self._lanes)
+
+    def change(self, actions: Sequence[tuple[Action, ActionSettings]], budget_s: float) -> None:
+        """Answer events with other actions from now on.
+
+        One that is among those before (the same object) goes on as it is. What the others run and have
+        waiting is seen to its end, for up to ``budget_s`` seconds; nobody waits for that.
+
+        Raises
+        ------
+        ConfigError
+            Two actions have the same name.
+        ActionError
+            One of the new can never work as configured; those before go on.
+        """
+        lanes = self._lanes_of(actions, self._lanes)
+        _begin([lane for lane in lanes if lane not in self._lanes])
+        with self._board.changed:
+            gone = [lane for lane in self._lanes if lane not in lanes]
+            for lane in gone:
+                lane.retire(budget_s)
+            self._retiring = [lane for lane in (*self._retiring, *gone) if lane.is_alive]
+            self._take(lanes)
 
     def submit(self, event: Event, has_sound: bool = True) -> None:
         """Hand an event to every action that answers to it. Never waits and never raises.
@@ -127,4 +140,37 @@ class ActionRunner:
 
     def wait(self, until: float) -> list[str]:
         """Wait for the end, until a moment of ``time.monotonic()``; name the threads that go on."""
-        return [name for lane in self._lanes for name in lane.alive_at(until)]
+        return [name for lane in (*self._lanes, *self._retiring) for name in lane.alive_at(until)]
+
+    def _lanes_of(
+        self, actions: Sequence[tuple[Action, ActionSettings]], before: Sequence[Lane]
+    ) -> list[Lane]:
+        names = Counter(action.name for action, _ in actions)
+        problems = [
+            f"{count} actions are called '{name}': give each a name of its own ('name:')"
+            for name, count in names.items()
+            if count > 1
+        ]
+        if problems:
+            raise ConfigError(*problems)
+        kept = {id(lane.action): lane for lane in before}
+        return [
+            kept.get(id(action)) or Lane(action, settings, self._audio, self._board, self._cancel_s)
+            for action, settings in actions
+        ]
+
+    def _take(self, lanes: list[Lane]) -> None:
+        self._lanes = lanes
+        # An action that wants the clip waits for the jobs that write it: those are accepted first.
+        self._clips_first = sorted(lanes, key=lambda lane: not lane.action.writes_clip)
+
+
+def _begin(lanes: Sequence[Lane]) -> None:
+    """Open the actions of lanes and let them work; if one cannot, none does."""
+    with ExitStack() as undo:
+        for lane in lanes:
+            open_action(lane.action)
+            undo.callback(lane.action.close)
+        undo.pop_all()
+    for lane in lanes:
+        lane.start()

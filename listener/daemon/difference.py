@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listener.assembly import find_model
-from listener.config import Options
 from listener.config_file import ConfigFile
 
 Stamp = tuple[tuple[str, int, int, int], ...]
@@ -55,10 +54,10 @@ def difference(before: ConfigFile, stamp: Stamp, after: ConfigFile) -> Differenc
     """
     old, new = before.config, after.config
     return Difference(
-        model=_settings(old.model) != _settings(new.model) or stamp != model_stamp(after),
-        analysis=_settings(old.events, old.windows) != _settings(new.events, new.windows),
-        actions=_settings(*old.actions) != _settings(*new.actions),
-        sources=_settings(*old.sources) != _settings(*new.sources),
+        model=old.model != new.model or stamp != model_stamp(after),
+        analysis=(old.events, old.windows) != (new.events, new.windows),
+        actions=old.actions != new.actions,
+        sources=old.sources != new.sources,
     )
 
 
@@ -77,7 +76,3 @@ def _stamps(paths: Iterable[Path]) -> Iterable[tuple[str, int, int, int]]:
         except (OSError, ValueError):  # it is missing: whoever loads it says so
             continue
         yield str(path), found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _settings(*options: Options) -> list[dict[str, object]]:
-    return [each.model_dump() for each in options]

@@ -11,8 +11,10 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
+from listener.actions.base import Action
 from listener.actions.lane import ActionStats
 from listener.assembly import build_actions, build_rules, build_sources
+from listener.config import ActionSettings
 from listener.daemon.difference import Difference
 from listener.daemon.setup import Setup
 from listener.errors import ListenerError, ModelError
@@ -177,7 +179,7 @@ class Engine:
             # What can fail comes first, so that nothing has changed when it does.
             classifier.warm_up(len(setup.file.config.sources))
             if what.actions:
-                self._pipeline.change_actions(build_actions(setup.file, classifier.card))
+                self._pipeline.change_actions(self._actions_of(setup))
             self._hop_s = setup.hop_s
             if (what.model or what.analysis) and not self._pipeline.change_analysis(
                 classifier, rules, setup.hop_s
@@ -272,6 +274,15 @@ class Engine:
             self._listeners.on_told,
         )
         return pipeline
+
+    def _actions_of(self, setup: Setup) -> list[tuple[Action, ActionSettings]]:
+        """Make the actions of a configuration; those that are as before are those before."""
+        made = build_actions(setup.file, setup.classifier.card)
+        before = self._pipeline.actions
+        return [
+            (next((action for action, settings in before if settings == wanted), new), wanted)
+            for new, wanted in made
+        ]
 
     def _begin(self, setup: Setup, pipeline: Pipeline) -> None:
         self._setup, self._pipeline, self._hop_s = setup, pipeline, setup.hop_s

@@ -168,8 +168,9 @@ def _checked(file: ConfigFile, before: Setup, what: Difference) -> Setup:
     if setup is not None:
         card = setup.classifier.card
         attempt(lambda: build_rules(file, card))
-        for action, _ in attempt(lambda: build_actions(file, card)) or []:
-            if what.actions:
+        for action, settings in attempt(lambda: build_actions(file, card)) or []:
+            # What an action holds that goes on cannot always be opened twice.
+            if settings not in before.file.config.actions:
                 attempt(lambda action=action: open_action(action))  # type: ignore[misc]
                 action.close()
     _check_sources(file, before.file, attempt)

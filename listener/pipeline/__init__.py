@@ -86,7 +86,7 @@ class Pipeline:
         self.done = threading.Event()
         """Set when every source has ended and its events are told, or when a stage has failed."""
         self.failure: tuple[str, Exception] | None = None
-        self._tell, self._on_told = on_event, on_told
+        self._tell = on_event
         self._telling = threading.Lock()
         self._troubles = Troubles(self._on_event)
         self._captures = {
@@ -106,8 +106,8 @@ class Pipeline:
         self._inference = InferenceWorker(
             analysis, self._captures, self._inbox, doorbell, self._overload, self._on_event, on_step
         )
-        self._runner = self._make_runner(actions)
-        self._retiring: list[tuple[ActionRunner, threading.Thread]] = []
+        rings = {name: capture.ring for name, capture in self._captures.items()}
+        self._runner = ActionRunner(actions, RingTap(rings), on_told=on_told)
         self._capture_threads = [
             StageThread(f"capture:{name}", capture.run, self._on_failure)
             for name, capture in self._captures.items()
@@ -166,11 +166,7 @@ class Pipeline:
         self._inference.stop()
         join_all([self._features_thread, self._inference_thread], STOP_STAGE_S)
         self._troubles.finish()
-        actions_s = max(LEAST_ACTIONS_S, end_at - time.monotonic())
-        for runner, _ in self._retiring:
-            runner.hurry(actions_s)
-        self._runner.stop(actions_s)
-        join_all([thread for _, thread in self._retiring], LEAST_ACTIONS_S)
+        self._runner.stop(max(LEAST_ACTIONS_S, end_at - time.monotonic()))
 
     def hurry(self) -> None:
         """End now: open events get their offset if that is soon done, and what actions run is cancelled.
@@ -181,11 +177,8 @@ class Pipeline:
         for capture in self._captures.values():
             capture.stop()
         wait_for([self._features_thread, self._inference_thread], HURRY_S / 3)
-        runners = [self._runner, *(runner for runner, _ in self._retiring)]
-        for runner in runners:
-            runner.hurry(0.0)
-        for runner in runners:
-            runner.wait(until)
+        self._runner.hurry(0.0)
+        self._runner.wait(until)
 
     def change_analysis(
         self, classifier: Classifier, rules: Sequence[LabelRule | None], hop_s: float, timeout_s: float = 60.0
@@ -219,22 +212,14 @@ class Pipeline:
         return True
 
     def change_actions(self, actions: Sequence[tuple[Action, ActionSettings]]) -> None:
-        """Answer events with other actions from now on; what runs and what waits is seen to its end.
+        """Answer events with other actions from now on; see `ActionRunner.change`.
 
         Raises
         ------
         ActionError
             One of them cannot work; those before go on.
         """
-        runner = self._make_runner(actions)
-        runner.start()
-        with self._telling:
-            before, self._runner = self._runner, runner
-        thread = threading.Thread(
-            target=before.stop, args=(ACTIONS_FINISH_S,), name="actions:retiring", daemon=True
-        )
-        thread.start()
-        self._retiring = [each for each in (*self._retiring, (before, thread)) if each[1].is_alive()]
+        self._runner.change(actions, ACTIONS_FINISH_S)
 
     def announce(self, event: Event) -> None:
         """Tell of an event that comes from elsewhere than the model, and whose sound nobody has."""
@@ -258,6 +243,11 @@ class Pipeline:
         ]
         done = self._inference.windows + self._inference.skipped.total()
         return [*stages, StageProgress("inference", done, not self._inbox.empty())]
+
+    @property
+    def actions(self) -> list[tuple[Action, ActionSettings]]:
+        """Those that answer events now, each with its settings."""
+        return self._runner.actions
 
     @property
     def card(self) -> ModelCard:
@@ -314,10 +304,6 @@ class Pipeline:
     def _infer(self) -> None:
         self._inference.run()
         self.done.set()
-
-    def _make_runner(self, actions: Sequence[tuple[Action, ActionSettings]]) -> ActionRunner:
-        rings = {name: capture.ring for name, capture in self._captures.items()}
-        return ActionRunner(actions, RingTap(rings), on_told=self._on_told)
 
     def _on_event(self, event: Event, has_sound: bool = True) -> None:
         with self._telling:

@@ -387,6 +387,42 @@ def test_actions_that_did_not_change_go_on(
         assert list(program.engine.action_stats()) == ["other"]
 
 
+def test_what_an_action_does_is_not_disturbed_by_a_change_of_another(
+    tmp_path: Path, settings: dict[str, Any], gate: threading.Event
+) -> None:
+    """One goes on, one ends what it has begun, one is new."""
+    script = (
+        'echo "$0" > "$1.new"; mv "$1.new" "$1"; while [ ! -e "$2" ]; do sleep 0.02; done; echo done > "$1"'
+    )
+    go_on = tmp_path / "go-on"
+
+    def action(name: str, **more: Any) -> dict[str, Any]:
+        run = ["sh", "-c", script, name, str(tmp_path / name), str(go_on)]
+        return {"use": "command", "name": name, "run": run, "timeout_s": PATIENCE_S, **more}
+
+    def wait_for(name: str, text: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (tmp_path / name).exists() or text not in (tmp_path / name).read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    with running(tmp_path, changed(settings, actions=[action("first"), action("second")])) as program:
+        wait_for("first", "first")
+        wait_for("second", "second")
+        program.reload(
+            **changed(settings, actions=[action("first"), action("second", when="offset"), action("third")])
+        )
+        assert list(program.engine.action_stats()) == ["first", "second", "third"]
+        go_on.touch()
+        wait_for("first", "done")
+        wait_for("second", "done")
+        while not (told := program.engine.action_stats())["first"].fired:
+            time.sleep(0.02)
+        assert told["second"].fired == 0  # what answers from now on is another
+        gate.set()
+        program.finish()
+
+
 def test_other_sources_take_the_place_of_those_before(
     tmp_path: Path, settings: dict[str, Any], gate: threading.Event, scripts: Scripts
 ) -> None:
