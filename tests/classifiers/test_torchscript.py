@@ -331,3 +331,13 @@ def test_a_file_that_is_no_torchscript(what: str, tiny: Path, tmp_path: Path) ->
     ) as caught:
         TorchScriptClassifier(path, tiny_card())
     assert "\n" not in str(caught.value)
+
+
+def test_a_closed_model_gives_no_scores(tiny: Path) -> None:
+    classifier = TorchScriptClassifier(tiny, read_card(tiny))
+    window = Features("test", np.zeros((16, 32), np.float32), 0, 8_448, 16_000)
+    assert classifier.predict([window]).shape == (1, 3)
+    classifier.close()
+    classifier.close()
+    with pytest.raises(ModelError):
+        classifier.predict([window])

@@ -202,7 +202,10 @@ def _possible(fault: Fault, health: HealthSettings) -> set[str]:
         return {CLIPPING}
     if isinstance(fault, OddChunks):
         return {STALLED}
-    possible = {LAGGING}
+    if isinstance(fault, Drift):
+        return set()
+    untold = fault.told != "count" if isinstance(fault, Loss) else not fault.kept
+    possible = {LAGGING} if untold else set()
     at_most_s = fault.end_s - fault.at_s + LONGEST_CHUNK_S + LOOK_S
     if at_most_s >= health.stalled_s:
         possible.add(STALLED)
