@@ -90,7 +90,12 @@ def _made_to_last() -> Iterator[None]:
 
     Importing torch makes some 300,000 objects. To look through them costs a tenth of the import,
     a quarter of a second at exit, and every now and then a pause while listening.
+
+    Done once: what a later reload would freeze, the engine before it included, would never be freed.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     was_enabled = gc.isenabled()
     gc.disable()
     try:

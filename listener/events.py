@@ -130,6 +130,17 @@ class EventDetector:
         self._first = False
         return events, decisions
 
+    def cut_off(self, until_s: float) -> list[Event]:
+        """Nothing is heard, and nothing will be before the stream time ``until_s``, in seconds.
+
+        Returns
+        -------
+        list
+            What has ended by that: see `LabelRule.release_s`.
+        """
+        ended = (tracker.cut_off(until_s) for _, tracker in self._trackers)
+        return [event for event in ended if event is not None]
+
     def finish(self, end_s: float) -> list[Event]:
         """The source has ended at stream time ``end_s``: end what is still going on."""
         ended = (tracker.finish(end_s) for _, tracker in self._trackers)

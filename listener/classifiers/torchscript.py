@@ -77,6 +77,7 @@ class TorchScriptClassifier(Classifier):
         self.card = card
         self._name = printable(path)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self._n_threads = threads
         torch.set_num_threads(threads)
         self._module = _load(path, self._dtype)
         self._has_channel_axis = False
@@ -87,6 +88,8 @@ class TorchScriptClassifier(Classifier):
 
     def predict(self, batch: Sequence[Features]) -> NDArray[np.float32]:
         """Score windows: see `Classifier.predict`."""
+        if torch.get_num_threads() != self._n_threads:
+            torch.set_num_threads(self._n_threads)  # it is each thread's own, and this one may be new
         if len(batch) >= self.max_batch:
             self._full_batches += 1
             if self._full_batches == FULL_BATCHES_UNTIL_WORTH_IT:

@@ -79,6 +79,8 @@ class Capture:
         """A live source that cannot be opened at the start is waited for."""
         self.wake_at_sample = 0
         """Up to this position nobody waits for more sound."""
+        self.unheard_until_s: float | None = None
+        """Stream time up to which it is known that there is nothing to hear; None where there is."""
         self.turns = 0
         """Grows for as long as the thread is well: with every read, and every attempt to open."""
         self._doorbell = doorbell
@@ -177,6 +179,8 @@ class Capture:
             self.source.await_return(pause_s, self._stopping)
             if self._stopping.is_set():
                 return
+            if self._state is SourceState.LOST:
+                self.unheard_until_s = self._intake.stream_s(self._clock.now())
             try:
                 self._open()
             except SourceError as still:
@@ -228,6 +232,7 @@ class Capture:
 
     def _take(self, chunk: AudioChunk) -> None:
         now = self._clock.now()
+        self.unheard_until_s = None
         if self._loss_told:
             chunk, self._loss_told = replace(chunk, overflowed=True), False
         unreported_s = self._health.hear(chunk, now) if self.source.live else 0.0

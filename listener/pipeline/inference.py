@@ -11,7 +11,7 @@ from queue import Empty
 from listener.classifiers.base import Classifier
 from listener.events import EventDetector
 from listener.pipeline.capture import Capture
-from listener.pipeline.lanes import Analysis, EndOfStream, Inbox
+from listener.pipeline.lanes import Analysis, EndOfStream, Inbox, Unheard
 from listener.pipeline.overload import LATEST_S, OLDEST_S, Overload
 from listener.stages import predictions
 from listener.types import Decision, Event, Features, Phase, Prediction
@@ -86,15 +86,13 @@ class InferenceWorker:
                 batch, other = self._due()
                 if batch:
                     self._classify(batch)
-                if isinstance(other, EndOfStream):
-                    self._finish(other.source)
-                elif other is not None:
-                    self._change(other)
+                if other is not None:
+                    self._do(other)
         finally:
             for source in list(self._detectors):
                 self._finish(source)
 
-    def _due(self) -> tuple[list[Features], EndOfStream | Analysis | None]:
+    def _due(self) -> tuple[list[Features], Unheard | EndOfStream | Analysis | None]:
         """Take what waits, up to a batch or something that is no window."""
         batch: list[Features] = []
         try:
@@ -105,10 +103,20 @@ class InferenceWorker:
                 if not self._is_late(item, OLDEST_S):
                     batch.append(item)
         except Empty:
-            pass
+            if not batch:
+                self._overload.rest(time.monotonic())
         finally:
             self._doorbell.set()
         return batch, None
+
+    def _do(self, other: Unheard | EndOfStream | Analysis) -> None:
+        if isinstance(other, Analysis):
+            self._change(other)
+        elif isinstance(other, EndOfStream):
+            self._finish(other.source)
+        else:
+            for event in self._detectors[other.source].cut_off(other.until_s):
+                self._announce(event)
 
     def _is_late(self, window: Features | Prediction, limit_s: float) -> bool:
         """Say whether a window of a source that does not wait is too old; count it if so."""

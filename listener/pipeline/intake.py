@@ -56,6 +56,10 @@ class Intake:
         # Counted in samples: after weeks, a sum of seconds would be wrong by more than one.
         return sum(n_samples / rate for rate, n_samples in self._heard.copy().items())
 
+    def stream_s(self, now: float) -> float:
+        """Stream time of a moment since the last chunk, ``now`` seconds of the source's clock."""
+        return self.position_s + now - self._heard_at
+
     def reopen(self, behind_s: float = 0.0) -> None:
         """Say that the source was opened again: its positions begin anew.
 

@@ -33,6 +33,17 @@ class EndOfStream:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard:
+    """A source is away: there will be no window for a while."""
+
+    source: str
+    """Name of the source."""
+
+    until_s: float
+    """Stream time up to which there is nothing to hear, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """What makes events of windows; flows to the model as windows do, and is in force behind itself."""
 
@@ -49,7 +60,7 @@ class Analysis:
     """Set when the next window is judged by it."""
 
 
-Inbox = Queue[Features | EndOfStream | Analysis]
+Inbox = Queue[Features | Unheard | EndOfStream | Analysis]
 """What waits for the model."""
 
 
@@ -88,6 +99,7 @@ class FeatureLane:
         self._longest = round(LONGEST_READ * capture.ring.capacity)
         self._since_handed = 0
         self._gap = False
+        self._unheard_until_s = 0.0
 
     @property
     def position(self) -> int:
@@ -127,9 +139,10 @@ class FeatureLane:
         # Said before looking: what is written from now on rings the bell.
         self._capture.wake_at_sample = self._mark.position + wanted
         # Asked before reading: what is written just before closing is not missed.
-        closed = self._ring.closed
+        closed, unheard_until_s = self._ring.closed, self._capture.unheard_until_s
         if not closed and self._ring.end_sample < self._mark.position + wanted:
             # Frames are computed a hop's worth at once: a few at a time cost ten times as much.
+            self._tell_unheard(unheard_until_s, inbox)
             return False
         chunk = self._ring.read(self._mark, wanted)
         if chunk is not None:
@@ -147,6 +160,16 @@ class FeatureLane:
         self._mark.close()
         self.ended = True
         return True
+
+    def _tell_unheard(self, until_s: float | None, inbox: Inbox) -> None:
+        """Let the events of a source that is away end in time, behind its last window."""
+        if until_s is None or until_s == self._unheard_until_s:
+            return
+        try:
+            inbox.put_nowait(Unheard(self._name, until_s))
+            self._unheard_until_s = until_s
+        except Full:
+            return
 
     def _hand_over(self, window: Features, inbox: Inbox, stopping: threading.Event) -> None:
         if self._waits:

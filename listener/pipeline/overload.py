@@ -95,6 +95,10 @@ class Overload:
             if now - self._judged_at >= JUDGE_OVER_S:
                 self._relax(now)
 
+    def rest(self, now: float) -> None:
+        """Take note that nothing waits for the model."""
+        self.note(float("-inf"), 0.0, 0, now)
+
     def skip(self, now: float) -> None:
         """Take note of a window that is not looked at."""
         with self._lock:

@@ -23,6 +23,9 @@ PROGRAM = "listener"
 MODEL = f"listener/{__version__}"
 """It was no model that noticed."""
 
+SOURCE_KIND, MODEL_KIND = "source", "model"
+"""What a trouble is about: a source may be called as the program is."""
+
 
 class Troubles:
     """Makes events of what goes wrong.
@@ -35,37 +38,38 @@ class Troubles:
 
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         self._on_event = on_event
-        self._open: dict[str, tuple[Event, float]] = {}
+        self._open: dict[tuple[str, str], tuple[Event, float]] = {}
         self._lock = threading.Lock()
         self._started_at = time.monotonic()
 
     def of_source(self, change: SourceChange) -> None:
         """Tell that a source came to be in another state."""
         with self._lock:
-            self._end(change.source, change.at_s)
+            self._end((SOURCE_KIND, change.source), change.at_s)
             if change.state.is_trouble:
-                self._begin(change.source, source_label(change.state), change.at_s, change.utc)
+                label = source_label(change.state)
+                self._begin((SOURCE_KIND, change.source), label, change.at_s, change.utc)
 
     def of_model(self, is_overloaded: bool, sentence: str) -> None:
         """Tell that the model cannot keep up, or that it does again."""
         log.warning("%s", sentence)
         at_s, utc = time.monotonic() - self._started_at, datetime.now(UTC)
         with self._lock:
-            self._end(PROGRAM, at_s)
+            self._end((MODEL_KIND, PROGRAM), at_s)
             if is_overloaded:
-                self._begin(PROGRAM, OVERLOAD, at_s, utc)
+                self._begin((MODEL_KIND, PROGRAM), OVERLOAD, at_s, utc)
 
     def finish(self) -> None:
         """End what goes on: nobody is left to notice its end."""
         with self._lock:
-            for source in list(self._open):
-                self._end(source, self._open[source][0].onset_s)
+            for about in list(self._open):
+                self._end(about, self._open[about][0].onset_s)
 
-    def _begin(self, source: str, label: str, at_s: float, utc: datetime) -> None:
+    def _begin(self, about: tuple[str, str], label: str, at_s: float, utc: datetime) -> None:
         event = Event(
             id=new_id(),
             phase=Phase.ONSET,
-            source=source,
+            source=about[1],
             label=label,
             onset_s=at_s,
             offset_s=None,
@@ -74,11 +78,11 @@ class Troubles:
             model=MODEL,
             started_at=utc,
         )
-        self._open[source] = event, time.monotonic()
+        self._open[about] = event, time.monotonic()
         self._on_event(event)
 
-    def _end(self, source: str, at_s: float) -> None:
-        event, began_at = self._open.pop(source, (None, 0.0))
+    def _end(self, about: tuple[str, str], at_s: float) -> None:
+        event, began_at = self._open.pop(about, (None, 0.0))
         if event is None or event.started_at is None:
             return
         # Not what the clock says now: somebody may have set it meanwhile.

@@ -1,6 +1,7 @@
 """A microphone from the day that it is not there yet to the day that it is pulled."""
 
 import threading
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from listener.config import ActionSettings, HealthSettings
 from listener.errors import DeviceError
 from listener.events import LabelRule
 from listener.pipeline import Pipeline
+from listener.pipeline.troubles import Troubles
 from listener.testing import CollectingAction, ScriptedClassifier, ScriptedSource, Step
-from listener.types import AudioChunk, Event, Phase, SourceState
+from listener.types import AudioChunk, Event, Phase, SourceChange, SourceState
 
 RATE = 16_000
 PATIENCE_S = 60.0
@@ -151,3 +153,35 @@ def test_a_star_means_no_trouble() -> None:
     assert pipeline.done.wait(PATIENCE_S)
     pipeline.stop()
     assert action.events == []
+
+
+def test_an_event_ends_in_time_though_its_microphone_stays_away() -> None:
+    """Whoever switched something on for a siren is not left waiting for somebody to mend the cable."""
+    told, ended = [], threading.Event()
+
+    def on_event(event: Event) -> None:
+        told.append(event)
+        if event.label == "sound" and event.phase is Phase.OFFSET:
+            ended.set()
+
+    problems = [None, *[DeviceError("still away")] * 1_000]
+    source = ScriptedSource("mic", [*noise(3, level=0.5), DeviceError("pulled")], open_problems=problems)
+    pipeline = Pipeline([source], ScriptedClassifier(), [RULE], 0.25, on_event=on_event)
+    pipeline.start()
+    try:
+        assert ended.wait(PATIENCE_S)
+        assert pipeline.stats().sources[0].state is SourceState.LOST
+        (offset,) = [event for event in told if event.label == "sound" and event.phase is Phase.OFFSET]
+        assert offset.offset_s == 3.0
+    finally:
+        pipeline.stop()
+
+
+def test_a_source_may_be_called_as_the_program_is() -> None:
+    troubles: list[Event] = []
+    teller = Troubles(troubles.append)
+    lost = SourceChange("listener", SourceState.LIVE, SourceState.LOST, "gone", 1.0, datetime.now(UTC))
+    teller.of_source(lost)
+    teller.of_model(True, "too slow")
+    teller.of_model(False, "fine")
+    assert [event.label for event in troubles] == ["@source.lost", "@overload", "@overload"]

@@ -90,3 +90,11 @@ def test_nothing_old_is_looked_at_and_words_alternate(parts: list[tuple[float, f
     assert machine.oldest_s <= OLDEST_S
     assert machine.told == [True, False] * (len(machine.told) // 2) + [True] * (len(machine.told) % 2)
     assert 1 <= machine.overload.step <= 4
+
+
+def test_an_overload_ends_though_nothing_comes_any_more() -> None:
+    machine = Machine()
+    machine.run(60.0, 1.0)
+    for turn in range(400):
+        machine.overload.rest(60.0 + turn / 4)
+    assert machine.told == [True, False]
