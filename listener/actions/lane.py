@@ -22,7 +22,7 @@ from listener.types import STATUS, Event
 
 log = logging.getLogger(__name__)
 
-CANCEL_S = 5.0
+CANCEL_S = 3.5
 """Seconds that a cancelled run has to return before it counts as hung."""
 
 MAX_HUNG = 3
@@ -133,6 +133,8 @@ class Lane:
         """Put an event into the inbox, or drop it where there is no room. Call with the board held."""
         if self._board.stopping or len(self._inbox) >= self.settings.inbox:
             self._counts["dropped"] += 1
+            if self._board.stopping and not self.action.wants_audio:
+                telling.add()  # for good: it is told on the next start
             return None
         waits_for = clips_from if self.action.wants_clip else ()
         job = Job(event, time.monotonic(), self._hold(event), waits_for)
@@ -221,11 +223,13 @@ class Lane:
         self._wait(lambda: all(writer.done for writer in job.clips_from), job.submitted_at + patience_s)
         if time.monotonic() >= self._stop_at:
             self._count("dropped")
+            job.is_cut_short = self._board.stopping
             return
         run = Run(self.action, job, self._board, self.settings.timeout_s + self.action.after_s)
         if self._wait(lambda: run.finished, run.ends_at):
             self._account(run, job.event)
         else:
+            job.is_cut_short = time.monotonic() < run.ends_at and self._board.stopping
             self._give_up(run, job.event)
 
     def _refuses(self, job: Job, patience_s: float) -> bool:
@@ -284,6 +288,7 @@ class Lane:
             self._inbox.clear()
             self._counts["dropped"] += len(rest)
         for job in rest:
+            job.is_cut_short = self._board.stopping
             self._finish(job)
         if rest:
             log.error("action '%s': %d events were dropped at the stop", self.action.name, len(rest))
@@ -294,7 +299,7 @@ class Lane:
             self._board.changed.notify_all()
         if job.hold is not None:
             job.hold.release()
-        if job.telling is not None:
+        if job.telling is not None and not job.is_cut_short:
             job.telling.finish()
 
     def _close(self) -> None:

@@ -93,7 +93,10 @@ class Job:
     """Those that must be done before this one starts, because they write the clip it wants."""
 
     telling: Telling | None = None
-    """Told when it is done."""
+    """Told when it is done, unless the program's end was in its way."""
+
+    is_cut_short: bool = False
+    """The program ended before it could be done: it is to be told on the next start."""
 
     done: bool = False
     """It has run, failed or was dropped."""

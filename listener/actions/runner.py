@@ -34,7 +34,8 @@ class ActionRunner:
         Seconds that a cancelled action has to return before it is left behind.
     on_told
         Called with each event when every action that answers to it is through with it, or has dropped it;
-        those that want sound are not waited for. Called by any thread; must neither block nor raise.
+        those that want sound are not waited for. Not called for an event that somebody could not be told of
+        because of `stop`. Called by any thread; must neither block nor raise.
 
     Raises
     ------

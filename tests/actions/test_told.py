@@ -106,3 +106,22 @@ def test_who_wants_sound_is_not_asked_where_there_is_none(start: Start) -> None:
     runner.submit(OFFSET, has_sound=False)
     assert told.wait_for(1) == [OFFSET]
     assert (listening.seen, other.seen) == ([], [OFFSET])
+
+
+def test_what_a_stop_cuts_short_is_not_told(start: Start) -> None:
+    busy = FakeAction(does=lambda event, context: context.cancelled.wait(LIMIT_S))
+    runner, told = start((busy, settings()), (FakeAction("quick"), settings()))
+    runner.submit(onset(1))
+    busy.wait_started()
+    runner.submit(onset(2))
+    runner.stop(0.0)
+    runner.submit(onset(3))
+    assert busy.seen == [onset(1)]
+    assert told.events == []
+
+
+def test_what_is_given_up_in_time_is_told(start: Start) -> None:
+    busy = FakeAction(does=lambda event, context: context.cancelled.wait(LIMIT_S))
+    runner, told = start((busy, settings(timeout_s=0.1)))
+    runner.submit(ONSET)
+    assert told.wait_for(1) == [ONSET]
