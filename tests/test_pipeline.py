@@ -329,3 +329,23 @@ def test_duration_cuts_to_the_sample(duration_s: float, chunk_s: float) -> None:
     assert pipeline.done.wait(PATIENCE_S)
     pipeline.stop()
     assert pipeline.stats().sources[0].heard_s == pytest.approx(duration_s)
+
+
+def test_a_file_that_breaks_does_not_end_the_others() -> None:
+    gate = threading.Event()
+    broken = ScriptedSource("file", [*sound(1.0, False), DeviceError("broken in the middle")], live=False)
+    good = ScriptedSource("mic", [*sound(1.0, False), gate, *sound(1.0, True), *sound(1.0, False)])
+    recorder = Recorder()
+    pipeline = Pipeline([broken, good], ScriptedClassifier(), [RULE], 0.25, on_event=recorder.events.append)
+    pipeline.start()
+    try:
+        while pipeline.stats().sources[0].state is not SourceState.ENDED:
+            assert not pipeline.done.wait(0.05)
+        gate.set()
+        assert pipeline.done.wait(PATIENCE_S)
+    finally:
+        gate.set()
+        pipeline.stop()
+    assert recorder.ends("mic") == [(1.0, 2.0)]
+    with pytest.raises(DeviceError, match="broken in the middle"):
+        pipeline.raise_failure()

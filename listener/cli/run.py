@@ -181,10 +181,11 @@ def _listen(
     demo: Configuration | None,
 ) -> None:
     """Listen until there is nothing more to hear, or somebody wants an end."""
+    from listener.pipeline import StageFailure
 
     def is_done() -> bool:
         supervisor.beat()
-        return engine.is_done
+        return engine.is_done or supervisor.failure is not None
 
     supervisor.start()
     try:
@@ -205,6 +206,8 @@ def _listen(
     finally:
         supervisor.close()
         audience.journal.close()
+    if supervisor.failure is not None:
+        raise StageFailure("supervisor", supervisor.failure)
     engine.raise_failure()
 
 
@@ -225,7 +228,7 @@ def _stop(engine: "Engine", supervisor: "Supervisor", signals: "Signals") -> Non
     supervisor.stopping()
     if signals.ended_by:
         log.info("stopping: actions have a few seconds to end; again, and it is over at once")
-    engine.stop(in_a_hurry=bool(signals.ended_by))
+    engine.stop(in_a_hurry=bool(signals.ended_by) or supervisor.has_manager)
 
 
 def _tell_totals(engine: "Engine") -> None:

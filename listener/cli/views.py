@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from queue import Full, Queue
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.05
 MOST_WAITING = 10_000
 """Events that wait for a slow reader; more are dropped and counted."""
-LAST_WORDS_S = 3.0
+LAST_WORDS_S = 2.0
 """How long a reader that does not read is waited for in the end."""
 
 
@@ -111,10 +112,11 @@ class JsonLines(NoView):
 
     def close(self) -> None:
         """Print what came since; a reader that does not read is waited for no longer than a moment."""
+        until = time.monotonic() + LAST_WORDS_S
         with suppress(Full):
             self._waiting.put(None, timeout=LAST_WORDS_S)
         if self._thread.ident is not None:
-            self._thread.join(LAST_WORDS_S)
+            self._thread.join(max(0.0, until - time.monotonic()))
         if self._thread.is_alive():
             log.warning("%d events were not printed", self._waiting.qsize() + self.dropped)
         self._out.stop()

@@ -27,6 +27,8 @@ LEAST_STANDS_STILL_S = 5.0
 """A busy machine may hold a stage up for a while."""
 STOP_S = 20.0
 """The end takes less than this; afterwards the watchdog is not fed any more."""
+CLOSE_S = 1.0
+"""How long its own end is waited for, in seconds."""
 NOT_THERE = (SourceState.ABSENT, SourceState.LOST, SourceState.ENDED)
 
 
@@ -95,6 +97,7 @@ class Supervisor:
         self._told = ""
         self._beats = 0
         self._stopping_since: float | None = None
+        self._failure: Exception | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="supervisor", daemon=True)
 
@@ -115,9 +118,25 @@ class Supervisor:
         """End."""
         self._closing.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_S)  # a log that nobody reads may hold it
+
+    @property
+    def has_manager(self) -> bool:
+        """A service manager waits for what is said here, and for the end."""
+        return self._notifier.active
+
+    @property
+    def failure(self) -> Exception | None:
+        """What has ended it, by a defect of the program."""
+        return self._failure
 
     def _work(self) -> None:
+        try:
+            self._watch_on()
+        except Exception as error:  # noqa: BLE001 - whatever it was: without it, the program is to end
+            self._failure = error
+
+    def _watch_on(self) -> None:
         while not self._closing.wait(self._look_every_s):
             now = time.monotonic()
             if self._stopping_since is None:

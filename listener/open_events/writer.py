@@ -22,7 +22,7 @@ COMPACT_BYTES = 100_000
 """A file of this size is written anew, with what is still wanted of it."""
 MOST_WAITING = 1_000
 """Lines that wait for a disk that hangs; of more, the file is written anew in the end."""
-CLOSE_WAITS_S = 2.0
+CLOSE_WAITS_S = 1.0
 """How long the disk is waited for in the end."""
 
 

@@ -8,6 +8,7 @@ Live sound is never waited for: what cannot be taken is skipped and counted. A s
 is not live waits where live sound would be skipped.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from listener.actions.lane import ActionStats
 from listener.actions.runner import ActionRunner
 from listener.classifiers.base import Classifier
 from listener.config import ActionSettings
-from listener.errors import ListenerError
+from listener.errors import ListenerError, SourceError
 from listener.events import LabelRule
 from listener.pipeline.capture import Capture
 from listener.pipeline.inference import InferenceWorker
@@ -32,11 +33,15 @@ from listener.pipeline.troubles import Troubles
 from listener.sources.base import Source
 from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction, SourceState, StageProgress
 
+log = logging.getLogger(__name__)
+
 LOOK_EVERY_S = 0.1
-STOP_STAGE_S = 2.5
-ACTIONS_STOP_S = 8.0
-"""What stages and actions have when somebody wants the program to end; runs that are cancelled then have
-five seconds more: all in all, less than 15 s."""
+STOP_STAGES_S = 3.5
+"""What the stages have together to end; the last half second after they were told to leave what waits."""
+LAST_MOMENT_S = 0.5
+ACTIONS_STOP_S = 6.0
+"""What stages and actions have when somebody wants the program to end. Runs that are cancelled then have
+`CANCEL_S` more; with what the rest of the program needs, that is less than 15 s in the worst case."""
 LEAST_ACTIONS_S = 1.0
 """What is left for actions, however long the stages took."""
 ACTIONS_FINISH_S = 60.0
@@ -102,9 +107,9 @@ class Pipeline:
         }
         self._inbox = Inbox(WINDOWS_WAITING * len(sources))
         self._features = FeatureWorker(list(self._lanes.values()), self._inbox, doorbell, self._overload)
-        analysis = Analysis(classifier, rules, hop_s)
+        self._analysis = Analysis(classifier, rules, hop_s)
         self._inference = InferenceWorker(
-            analysis, self._captures, self._inbox, doorbell, self._overload, self._on_event, on_step
+            self._analysis, self._captures, self._inbox, doorbell, self._overload, self._on_event, on_step
         )
         rings = {name: capture.ring for name, capture in self._captures.items()}
         self._runner = ActionRunner(actions, RingTap(rings), on_told=on_told)
@@ -156,17 +161,19 @@ class Pipeline:
         actions_s
             Seconds until actions are to be done with what waits and what runs.
         """
-        end_at = time.monotonic() + actions_s
+        began_at = time.monotonic()
+        stages_until, actions_until = began_at + STOP_STAGES_S, began_at + actions_s
         for capture in self._captures.values():
             capture.stop()
-        join_all(self._capture_threads, STOP_STAGE_S)
+        wait_for(self._capture_threads, STOP_STAGES_S / 2)
         # These end by themselves, when what is left in the rings has gone through.
-        wait_for([self._features_thread, self._inference_thread], STOP_STAGE_S)
+        workers = [self._features_thread, self._inference_thread]
+        wait_for(workers, stages_until - LAST_MOMENT_S - time.monotonic())
         self._features.stop()
         self._inference.stop()
-        join_all([self._features_thread, self._inference_thread], STOP_STAGE_S)
+        join_all([*self._capture_threads, *workers], stages_until - time.monotonic())
         self._troubles.finish()
-        self._runner.stop(max(LEAST_ACTIONS_S, end_at - time.monotonic()))
+        self._runner.stop(max(LEAST_ACTIONS_S, actions_until - time.monotonic()))
 
     def hurry(self) -> None:
         """End now: open events get their offset if that is soon done, and what actions run is cancelled.
@@ -177,6 +184,7 @@ class Pipeline:
         for capture in self._captures.values():
             capture.stop()
         wait_for([self._features_thread, self._inference_thread], HURRY_S / 3)
+        self._troubles.finish()
         self._runner.hurry(0.0)
         self._runner.wait(until)
 
@@ -207,8 +215,12 @@ class Pipeline:
         self._features.change(analysis)
         deadline = time.monotonic() + timeout_s
         while not analysis.in_force.wait(LOOK_EVERY_S):
-            if self.done.is_set() or time.monotonic() >= deadline:
+            gives_up = self.done.is_set() or time.monotonic() >= deadline
+            if gives_up and analysis.withdraw():
+                before = self._analysis
+                self._features.change(Analysis(before.classifier, before.rules, before.hop_s))
                 return False
+        self._analysis = analysis
         return True
 
     def change_actions(self, actions: Sequence[tuple[Action, ActionSettings]]) -> None:
@@ -313,7 +325,11 @@ class Pipeline:
     def _on_failure(self, stage: str, error: Exception) -> None:
         if self.failure is None:
             self.failure = (stage, error)
-        self.done.set()
+        if not isinstance(error, SourceError):
+            self.done.set()
+        elif len(self._captures) > 1:
+            # Its own end is that of its sound, as for all sources; the others are heard on.
+            log.error("%s", error)
 
 
 class StageFailure(Exception):  # noqa: N818 - a defect of the program, not an error of its user

@@ -68,6 +68,7 @@ class InferenceWorker:
         }
         self._heard_s = dict.fromkeys(captures, 0.0)
         self._gaps: set[str] = set()
+        self._skips = False
         self._started_at: dict[str, datetime] = {}
 
     @property
@@ -100,7 +101,9 @@ class InferenceWorker:
                 item = self._inbox.get(timeout=GET_TIMEOUT_S) if not batch else self._inbox.get_nowait()
                 if not isinstance(item, Features):
                     return batch, item
-                if not self._is_late(item, OLDEST_S):
+                if self._skips:
+                    self._skip(item)
+                elif not self._is_late(item, OLDEST_S):
                     batch.append(item)
         except Empty:
             if not batch:
@@ -124,10 +127,13 @@ class InferenceWorker:
         now = time.monotonic()
         if waits or not window.captured_at or now - window.captured_at <= limit_s:
             return False
-        self.skipped[window.source] += 1
-        self._gaps.add(window.source)
+        self._skip(window)
         self._overload.skip(now)
         return True
+
+    def _skip(self, window: Features | Prediction) -> None:
+        self.skipped[window.source] += 1
+        self._gaps.add(window.source)
 
     def _classify(self, batch: list[Features]) -> None:
         started_at = time.monotonic()
@@ -158,12 +164,15 @@ class InferenceWorker:
 
     def _change(self, analysis: Analysis) -> None:
         """Judge what follows by another analysis; events that it knows too go on."""
+        # Windows behind one that was withdrawn are cut for a model that will never be.
+        self._skips = not analysis.take()
+        if self._skips:
+            return
         self._analysis = analysis
         card = analysis.classifier.card
         for detector in self._detectors.values():
             for event in detector.change(card.identity, card.labels, analysis.rules):
                 self._announce(event)
-        analysis.in_force.set()
 
     def _finish(self, source: str) -> None:
         for event in self._detectors.pop(source).finish(self._heard_s[source]):

@@ -59,6 +59,25 @@ class Analysis:
     in_force: threading.Event = field(default_factory=threading.Event)
     """Set when the next window is judged by it."""
 
+    withdrawn: threading.Event = field(default_factory=threading.Event)
+    """Set when whoever wanted it has given up waiting: it never comes into force then."""
+
+    _decision: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> bool:
+        """Let it be in force, unless it was withdrawn; say whether it is."""
+        with self._decision:
+            if not self.withdrawn.is_set():
+                self.in_force.set()
+            return self.in_force.is_set()
+
+    def withdraw(self) -> bool:
+        """Let it never be in force, unless it is already; say whether it never will be."""
+        with self._decision:
+            if not self.in_force.is_set():
+                self.withdrawn.set()
+            return self.withdrawn.is_set()
+
 
 Inbox = Queue[Features | Unheard | EndOfStream | Analysis]
 """What waits for the model."""
@@ -248,6 +267,8 @@ class FeatureWorker:
                 self._doorbell.wait(PUT_TIMEOUT_S)
 
     def _apply(self, analysis: Analysis) -> None:
+        if analysis.withdrawn.is_set():
+            return
         card = analysis.classifier.card
         for lane in self._lanes:
             lane.change(card, analysis.hop_s)

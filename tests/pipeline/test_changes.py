@@ -168,3 +168,34 @@ def test_actions_that_cannot_work_change_nothing() -> None:
         gate.set()
         engine.finish()
     assert [event.phase for event in old.events] == [Phase.ONSET, Phase.OFFSET]
+
+
+def test_a_change_that_was_given_up_never_comes_into_force() -> None:
+    """A model that is stuck for long: nobody waits, and the model that was to follow may be closed."""
+    asked, stuck, gate = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(samples: Samples) -> list[float]:
+        asked.set()
+        stuck.wait(PATIENCE_S)
+        return score(samples)
+
+    script = [*sound(2, 0.0), *sound(1, 0.7), gate, *sound(3, 0.0)]
+    events: list[Event] = []
+    pipeline = Pipeline(
+        [ScriptedSource("mic", script)], ScriptedClassifier(score=slow), [RULE], 0.25, on_event=events.append
+    )
+    pipeline.start()
+    try:
+        assert asked.wait(PATIENCE_S)
+        closed = ScriptedClassifier(score=lambda samples: [1.0], window_s=0.5)
+        assert not pipeline.change_analysis(closed, [RULE], 0.1, timeout_s=0.3)
+        stuck.set()
+        gate.set()
+        assert pipeline.done.wait(PATIENCE_S)
+    finally:
+        stuck.set()
+        gate.set()
+        pipeline.stop()
+    pipeline.raise_failure()
+    assert closed.batches == []
+    assert [event.phase for event in events] == [Phase.ONSET, Phase.OFFSET]
