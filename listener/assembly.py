@@ -220,10 +220,20 @@ def _rule(default: EventSettings, own: LabelEventSettings | None, card: Threshol
 
 
 def _unknown_label(file: ConfigFile, card: ModelCard, place: Location, label: str) -> str:
-    if label.startswith(STATUS):
-        return file.problem(place, f"'{label}' is unknown; there are {', '.join(STATUS_LABELS)}")
-    near = get_close_matches(label, card.labels, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "`listener models show` lists its labels"
+    if label.startswith(STATUS) and place[0] == "events":
+        return file.problem(
+            place, f"'{label}' is no sound: when a source is in trouble stands in its health:"
+        )
+    known = STATUS_LABELS if label.startswith(STATUS) else card.labels
+    near = get_close_matches(label, known, n=1)
+    others = (
+        f"there are {', '.join(STATUS_LABELS)}"
+        if known is STATUS_LABELS
+        else "`listener models show` lists its labels"
+    )
+    hint = f"did you mean '{near[0]}'?" if near else others
+    if known is STATUS_LABELS:
+        return file.problem(place, f"no trouble is called '{label}': {hint}")
     return file.problem(place, f"the model {card.identity} has no label '{label}': {hint}")
 
 

@@ -6,9 +6,9 @@ a test holds the two together. `listener.config_file` reads such a file.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 A_YEAR_S = 365 * 24 * 3600.0
 """Longer waits are beyond what the operating system takes."""
@@ -63,6 +63,12 @@ class HealthSettings(Options):
 
     lag_s: Annotated[float, Field(ge=0, le=60)] = 0.25
     """It is *lagging* when so much sound has gone missing that nobody reported."""
+
+    @model_validator(mode="after")
+    def _stalls_first(self) -> Self:
+        if self.lost_s < self.stalled_s:
+            raise ValueError(f"lost_s ({self.lost_s:g}) is less than stalled_s ({self.stalled_s:g})")
+        return self
 
 
 class SourceSettings(PluginSettings):

@@ -192,7 +192,10 @@ def _listen(
         try:
             audience.journal.start()
             _start(engine, signals, demo)
-            for event in audience.journal.recovered():
+            recovered = audience.journal.recovered()
+            if recovered:
+                log.warning("the last run was cut short: %d events end only now", len(recovered))
+            for event in recovered:
                 engine.announce(event)
             audience.view.run(engine.stats, engine.action_stats, signals.stop, is_done)
         finally:

@@ -160,13 +160,16 @@ def columns(scene: Scene, width: int) -> tuple[int, int]:
 
 
 def _heard(stats: PipelineStats) -> Text:
-    """Seconds heard over seconds elapsed: of the sources that still go on, or of all when none does."""
+    """How much was heard of what there was to hear: of the sources that still go on, or of all."""
     going = [each for each in stats.sources if each.state is not SourceState.ENDED] or stats.sources
-    if not going or stats.elapsed_s <= 0:
+    heard_s, lost_s = sum(each.heard_s for each in going), sum(each.lost_s for each in going)
+    if not heard_s or stats.elapsed_s <= 0:
         return Text()
-    share = sum(each.heard_s for each in going) / (len(going) * stats.elapsed_s)
-    if share > REAL_TIME_UP_TO:
-        return told(f"heard {share:.1f} x real time", parts.GOOD)
+    speed = heard_s / (len(going) * stats.elapsed_s)
+    if speed > REAL_TIME_UP_TO:
+        return told(f"heard {speed:.1f} x real time", parts.GOOD)
+    # Rounded down: only what was heard as a whole is 100 %.
+    share = math.floor(10_000 * heard_s / (heard_s + lost_s) + 1e-6) / 10_000
     return told(f"heard {share * 100:.2f} %", parts.GOOD if share > 0.99 else parts.FAIR)
 
 

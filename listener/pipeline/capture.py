@@ -12,6 +12,7 @@ opened again and again, and is live when sound comes.
 """
 
 import logging
+import math
 import random
 import threading
 from collections import Counter
@@ -24,6 +25,7 @@ import numpy as np
 from listener.errors import SourceError
 from listener.health import Health
 from listener.levels import decibels
+from listener.logs import fields
 from listener.pipeline.intake import Intake
 from listener.ring import Ring
 from listener.sources.base import EndOfSource, Source
@@ -92,7 +94,7 @@ class Capture:
         self._health = Health(source.health, self._clock.now())
         self._state = SourceState.OPENING
         self._problem = ""
-        self._since = self._began_at = self._clock.now()
+        self._since = self._began_at = self._lost_at = self._clock.now()
         self._troubles: Counter[SourceState] = Counter()
         self._source_rate = 0
         self._newest: Samples = np.zeros(0, np.float32)
@@ -140,12 +142,17 @@ class Capture:
             level_db=decibels(float(rms)),
             peak_db=decibels(float(loudness.max(initial=0.0))),
             heard_s=self._intake.heard_s,
-            lost_s=self._intake.lost_s,
+            lost_s=self._intake.lost_s + self._away_s,
             # Where recordings are joined, nothing was lost.
             overflows=self._intake.overflows if self.source.live else 0,
             overruns=self.ring.overruns,
             troubles=dict(self._troubles),
         )
+
+    @property
+    def _away_s(self) -> float:
+        """For how long it has been lost by now: a gap in its stream when it is back, if that has begun."""
+        return max(0.0, self._clock.now() - self._lost_at) if self._state is SourceState.LOST else 0.0
 
     def _open_first(self) -> bool:
         """Open the source, if need be in the end; say whether there is sound to be had."""
@@ -184,7 +191,8 @@ class Capture:
             try:
                 self._open()
             except SourceError as still:
-                self._problem = str(still)
+                if self._state is SourceState.ABSENT:  # else it is better known why it was lost
+                    self._problem = str(still)
                 continue
             self._intake.reopen(behind_s)
             return
@@ -207,6 +215,7 @@ class Capture:
                     self._write(self._intake.finish())
                     raise
                 if self._state is not SourceState.ABSENT:
+                    self._lost_at = self._intake.heard_at or math.inf
                     self._enter(SourceState.LOST, str(error))
                 self._open_again()
         self._write(self._intake.finish())
@@ -272,12 +281,13 @@ class Capture:
 
 
 def _tell(change: SourceChange, sample_rate: int) -> None:
-    """Put a change into the log."""
-    fields = {"fields": {"source": change.source, "state": change.state.value}}
-    if change.state.is_trouble:
-        log.warning("%s is %s: %s", change.source, change.state.value, change.problem, extra=fields)
-    elif change.before is SourceState.OPENING and change.state is SourceState.LIVE:
-        log.info("listening to %s (%d Hz)", change.source, sample_rate, extra=fields)
+    """Put a change into the log; each kind has a text of its own, and so is no repeat of another."""
+    about = fields(source=change.source, state=change.state.value)
+    if change.state is SourceState.ABSENT:
+        log.warning("%s is absent, and waited for: %s", change.source, change.problem, extra=about)
+    elif change.state.is_trouble:
+        log.warning(f"%s is {change.state.value}: %s", change.source, change.problem, extra=about)
+    elif change.before in (SourceState.OPENING, SourceState.ABSENT) and change.state is SourceState.LIVE:
+        log.info("listening to %s (%d Hz)", change.source, sample_rate, extra=about)
     elif change.state is SourceState.LIVE:
-        was = change.before.value
-        log.warning("%s is live again (it was %s)", change.source, was, extra=fields)
+        log.warning(f"%s is live again (it was {change.before.value})", change.source, extra=about)

@@ -41,7 +41,8 @@ class Intake:
         self._heard: Counter[int] = Counter()
         self._expected = 0
         self._unreported = 0
-        self._heard_at = 0.0
+        self.heard_at = 0.0
+        """When the last chunk was at hand: seconds of the source's clock."""
         self._anchored_at_s = 0.0
         self._ahead_s = 0.0
 
@@ -58,7 +59,7 @@ class Intake:
 
     def stream_s(self, now: float) -> float:
         """Stream time of a moment since the last chunk, ``now`` seconds of the source's clock."""
-        return self.position_s + now - self._heard_at
+        return self.position_s + now - self.heard_at
 
     def reopen(self, behind_s: float = 0.0) -> None:
         """Say that the source was opened again: its positions begin anew.
@@ -92,14 +93,14 @@ class Intake:
             self._stage = RateStage(chunk.sample_rate, self._to_rate)
         elif self._reopened:
             came_s = chunk.end_sample / chunk.sample_rate
-            missing_s = max(0.0, now - self._heard_at + self._behind_s - came_s)
+            missing_s = max(0.0, now - self.heard_at + self._behind_s - came_s)
             yield from self._stage.lose(missing_s, chunk.sample_rate)
             self.lost_s += missing_s
             self._expected = self._unreported = 0
             self._behind_s = 0.0
         if unreported_s:
             self._unreported += round(unreported_s * chunk.sample_rate)
-        self._heard_at = now
+        self.heard_at = now
         first = chunk.first_sample + self._unreported
         flagged = chunk.overflowed or unreported_s > 0
         yield from self._stage.push(replace(chunk, first_sample=first, overflowed=flagged))

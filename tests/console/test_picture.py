@@ -50,7 +50,7 @@ def test_the_whole_picture() -> None:
 
 
 def test_seconds_heard_per_second() -> None:
-    assert "heard 99.98 %" in drawn(scene(stats=stats(source(heard_s=59.988))))
+    assert "heard 99.98 %" in drawn(scene(stats=stats(source(heard_s=59.988, lost_s=0.01))))
     ended = source("old", state=SourceState.ENDED, heard_s=1.0)
     assert "heard 100.00 %" in drawn(scene(stats=stats(source(), ended)))
     assert "heard 4.0 x real time" in drawn(scene(stats=stats(source(heard_s=240.0))))
