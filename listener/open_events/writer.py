@@ -125,8 +125,9 @@ class Writer:
             with self.changed:
                 self.changed.wait_for(self._is_pressed, TICK_S if self._is_restless() else MORE_EVERY_S)
             self._turn()
-        self._turn()
-        self._file.close(remove=not self._problem and not self._whole())
+        if not self.is_off:
+            self._turn()
+            self._file.close(remove=not self._problem and not self._whole())
 
     def _is_pressed(self) -> bool:
         return self._closing or bool(self._lines) or (self._in_disorder and not self._problem)

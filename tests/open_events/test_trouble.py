@@ -88,6 +88,18 @@ def test_a_disk_that_comes_late_still_has_what_was_open(tmp_path: Path, disk: Di
     after.journal.close()
 
 
+def test_a_disk_that_comes_late_may_be_another_ones(
+    tmp_path: Path, disk: Disk, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk.error = OSError(30, "Read-only file system")
+    life = Life(tmp_path, is_service=True)
+    disk.error = BlockingIOError(11, "Resource temporarily unavailable")
+    wait_until(lambda: len(warnings(caplog)) > 1, "it is said whose file it is")
+    life.journal.note(DOG)
+    life.journal.close()
+    assert ["another process" in text for text in warnings(caplog)] == [False, True]
+
+
 def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, disk: Disk, quick: None, impatient: None) -> None:
     life = Life(tmp_path)
     life.wait_for_text("")
