@@ -42,14 +42,15 @@ class RateStage:
         if lost or chunk.overflowed:
             # Nothing is filtered across a loss: so its place is exact, however the stream was cut.
             yield from self.finish()
-            self._resampler = StreamResampler(self._from_rate, self._to_rate)
             self._position += round(lost * self._to_rate / self._from_rate)
         self._expected = chunk.end_sample
         yield from self._emit(self._resampler.push(chunk.samples), chunk.overflowed or lost > 0)
 
     def finish(self) -> Iterator[AudioChunk]:
-        """The source has ended: give what the resampler still holds."""
-        yield from self._emit(self._resampler.push(np.empty(0, np.float32), last=True), False)
+        """The source has ended, or what follows is no continuation: give what the resampler still holds."""
+        rest = self._resampler.push(np.empty(0, np.float32), last=True)
+        self._resampler = StreamResampler(self._from_rate, self._to_rate)
+        yield from self._emit(rest, False)
 
     def lose(self, elapsed_s: float, from_rate: int) -> Iterator[AudioChunk]:
         """Nothing was heard for some seconds: the next chunk begins a stream of its own, at ``from_rate``.

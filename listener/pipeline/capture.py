@@ -211,8 +211,9 @@ class Capture:
             except EndOfSource:
                 break
             except SourceError as error:
+                # Before the gap: what is still held back would be overwritten by a long one.
+                self._write(self._intake.finish())
                 if not self.source.live:
-                    self._write(self._intake.finish())
                     raise
                 if self._state is not SourceState.ABSENT:
                     self._lost_at = self._intake.heard_at or math.inf

@@ -1,5 +1,6 @@
 """Defects that the fault lab has found, each in its smallest form."""
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ from listener.config import HealthSettings
 from listener.errors import DeviceError
 from listener.health import Health
 from listener.pipeline import Pipeline
+from listener.pipeline.capture import Capture
 from listener.pipeline.intake import Intake
 from listener.testing import ScriptedClassifier, ScriptedSource, Step
 from listener.types import AudioChunk, Samples, SourceState
@@ -136,3 +138,19 @@ def test_a_microphone_that_gives_chunks_of_nothing_has_stalled() -> None:
     source.health = HealthSettings(stalled_s=2, lost_s=60, silent_s=0, lag_s=0)
     (stats,) = run(source).stats().sources
     assert stats.troubles == {SourceState.STALLED: 1}
+
+
+def test_what_came_before_the_plug_was_pulled_is_looked_at_while_it_is_away() -> None:
+    """A resampler holds sound back; after a long gap, it would be overwritten as soon as it is written."""
+    written: list[int] = []
+
+    class Watched(ScriptedSource):
+        def await_return(self, timeout_s: float, stopping: threading.Event) -> None:
+            written.append(capture.ring.end_sample)
+
+    script: list[Step] = [*sound(20, 2 * RATE), DeviceError("unplugged"), *sound(20, 2 * RATE)]
+    capture = Capture(Watched("mic", script, 2 * RATE), RATE, threading.Event())
+    capture.run()
+    assert written == [2 * RATE]
+    stats = capture.stats()
+    assert capture.ring.end_sample == pytest.approx((stats.heard_s + stats.lost_s) * RATE, abs=1)
