@@ -199,7 +199,7 @@ def _spoilt_value(random: Random, value: Any) -> Any:
     choice = random.random()
     if choice < 0.5:
         return random.choice(_ODD_VALUES)
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and abs(value) < 2**64:  # or it fits no float
         return value * random.choice((-1, 0, 0.5, 2, 10, 1e3, 1e6, 1e300)) + random.choice((0, 1, -1))
     if isinstance(value, list) and value:
         place = random.randrange(len(value))
