@@ -198,6 +198,7 @@ class _Lag:
             self._usual_s += min(excess_s, MAX_DRIFT * LAG_OVER_S)
             return 0.0
         self._found_s += excess_s
+        self._newest_s -= excess_s
         if excess_s >= self._limit_s:
             self.missing_s = excess_s
         return excess_s

@@ -74,6 +74,17 @@ def test_what_went_missing_just_before_the_plug_was_pulled_is_part_of_the_gap() 
     assert intake.position_s == pytest.approx(now)
 
 
+def test_what_was_found_already_is_not_counted_again_when_the_plug_is_pulled() -> None:
+    health = Health(SETTINGS, 0.0)
+    heard(health, chunks(350), 0.0)
+    now, found_s, rest = 37.0, 0.0, chunks(400, 35_000)
+    while not found_s:
+        now += 0.1
+        found_s = health.hear(next(rest), now)
+    assert found_s == pytest.approx(2.0)
+    assert health.behind_s == pytest.approx(0.0)
+
+
 def test_after_weeks_the_samples_are_still_counted_exactly() -> None:
     intake = Intake(RATE, has_clock=False)
     silence = np.zeros(7, np.float32)
