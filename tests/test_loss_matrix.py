@@ -19,6 +19,7 @@ import pytest
 
 from listener.clock import MonotonicClock
 from listener.config import HealthSettings
+from listener.errors import DeviceError
 from listener.events import LabelRule
 from listener.pipeline import Pipeline, capture
 from listener.sources import connection, portaudio
@@ -40,6 +41,20 @@ SAME_S = 0.3
 Record = Callable[[str, object], None]
 
 both_backends = pytest.mark.parametrize("backend", BACKENDS)
+
+
+class WatchedMicrophone(Microphone):
+    """Remembers why the newest attempt to open it failed."""
+
+    problem = ""
+
+    def open(self) -> int:
+        self.problem = ""
+        try:
+            return super().open()
+        except DeviceError as error:
+            self.problem = str(error)
+            raise
 
 
 class Ears:
@@ -112,8 +127,8 @@ def listening(*microphones: Microphone) -> Iterator[Ears]:
 
 def microphone(
     backend: BackendName, name: str = "mic", device: str = "default", **health: float
-) -> Microphone:
-    made = Microphone(name, MicrophoneOptions(backend=backend, device=device))
+) -> WatchedMicrophone:
+    made = WatchedMicrophone(name, MicrophoneOptions(backend=backend, device=device))
     made.health = HealthSettings.model_validate(health)
     return made
 
@@ -164,11 +179,12 @@ def test_a_server_that_is_stopped_for_long_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(portaudio, "ANSWER_S", 1.0)
-    with listening(microphone(backend, device="room", lost_s=1.0)) as ears:
+    mic = microphone(backend, device="room", lost_s=1.0)
+    with listening(mic) as ears:
         before_s = ears.delay_s()
         began = time.monotonic()
         virtual_microphone.freeze()
-        await_true(lambda: "does not answer" in ears.stats().problem)
+        await_true(lambda: "does not answer" in mic.problem)
         virtual_microphone.thaw()
         back = time.monotonic()
         heard = ears.wait_for("@source.lost", Phase.OFFSET, began)
@@ -260,7 +276,7 @@ def test_a_microphone_that_is_back_after_minutes_is_heard_again(
         virtual_microphone.unload()
         ears.wait_for("@source.lost", Phase.ONSET, began)
         clock.passed_s = MINUTES_S
-        await_true(lambda: "cannot be opened" in ears.stats().problem)  # a long pause begins
+        await_true(lambda: "cannot be opened" in mic.problem)  # a long pause begins
         virtual_microphone.plug_in()
         back = time.monotonic()
         heard = ears.wait_for("@source.lost", Phase.OFFSET, began)
@@ -345,12 +361,13 @@ def test_one_that_is_lost_and_comes_back_under_another_name_costs_the_others_a_m
     """Both back ends share one PortAudio: the other microphone is of the other one."""
     virtual_microphone.add_device("usb-1", "fifo")
     other = microphone(BACKENDS[1 - BACKENDS.index(backend)], "other", device="room")
+    mic = microphone(backend, device="usb*", lost_s=1.0)
     began = time.monotonic()
-    with listening(microphone(backend, device="usb*", lost_s=1.0), other) as ears:
+    with listening(mic, other) as ears:
         before_s = ears.delay_s("other")
         ears.wait_for("@source.lost", Phase.ONSET, began)  # the pipe gives nothing
         virtual_microphone.remove_device("usb-1")
-        await_true(lambda: "no microphone is called" in ears.stats().problem)
+        await_true(lambda: "no microphone is called" in mic.problem)
         virtual_microphone.add_device("usb-2", first=True)
         back = time.monotonic()
         heard = ears.wait_for("@source.lost", Phase.OFFSET, began)
