@@ -2,7 +2,9 @@
    which everything is waited for, is left alone: so it is where somebody sets the clock of a machine. */
 
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -49,4 +51,21 @@ time_t time(time_t *now)
     if (now)
         *now = precise.tv_sec;
     return precise.tv_sec;
+}
+
+/* PortAudio waits for its own threads until a time of day. The kernel knows only the true one: left as it
+   is, such a wait would end at once, or after years. A condition does not tell by which of the two clocks
+   it waits, but only one of them can be near. */
+int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict until)
+{
+    static int (*original)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+    struct timespec day, monotonic, translated = *until;
+    if (!original)
+        original = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+    clock_gettime(CLOCK_REALTIME, &day);
+    clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    if (set_by_s && llabs(until->tv_sec - day.tv_sec) < llabs(until->tv_sec - monotonic.tv_sec))
+        translated.tv_sec -= *set_by_s;
+    return original(cond, mutex, &translated);
 }

@@ -67,8 +67,14 @@ class PyAudioBackend:
                 input_device_index=device.index,
                 frames_per_buffer=block_samples,
                 stream_callback=callback,
+                start=False,
             )
         except (OSError, ValueError) as error:
+            raise opening_error(error) from error
+        try:
+            stream.start_stream()
+        except OSError as error:
+            stream.close()  # PyAudio itself would leave it open, with a thread of the sound server
             raise opening_error(error) from error
         return _Stream(stream)
 
