@@ -14,7 +14,7 @@ run: .venv/.program ## listen: to the microphone, or to the demo scene where the
 	@exec .venv/bin/listener run $(ARGS)
 
 test: .venv/.program .venv/.dev .venv/.servers ## run the whole test suite (ARGS="..." is passed on)
-	@exec .venv/bin/python -m pytest $(ARGS)
+	@exec .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: .venv/.program .venv/.dev ## linters, types and layering
 	.venv/bin/ruff check

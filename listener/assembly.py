@@ -10,7 +10,7 @@ from typing import Any
 
 from listener import plugins
 from listener.actions.base import Action
-from listener.actions.lane import label_matches
+from listener.actions.trigger import label_matches
 from listener.classifiers.base import Classifier
 from listener.classifiers.bundle import read_card
 from listener.config import (
@@ -182,6 +182,11 @@ def build_actions(file: ConfigFile, card: ModelCard) -> list[tuple[Action, Actio
             for n, pattern in enumerate(settings.labels)
             if not any(label_matches(label, pattern) for label in (*card.labels, *STATUS_LABELS))
         ]
+        if settings.place is None:
+            settings = settings.model_copy(update={"place": file.config.place})
+        if not settings.place.is_known and any(part.needs_place for part in settings.schedule):
+            message = "follows the sun: say where, as in place: {latitude: 52.5, longitude: 13.4}"
+            problems.append(file.problem((*place, "schedule"), message))
         try:
             actions.append((_make("actions", settings, file, place), settings))
         except ConfigError as error:

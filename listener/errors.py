@@ -9,6 +9,7 @@
     │   └── AudioFileError   a file: missing, empty, truncated, not audio
     ├── ModelError           a bundle is missing, broken, foreign or untrue to its card
     ├── ActionError          an action cannot be set up or has failed
+    │   └── TransientError   it has failed for a reason that may pass: it is tried again
     ├── PluginError          an extension cannot be found, imported or used
     ├── DatasetError         clips or manifests that cannot be trained on
     └── ServiceError         systemd is not there, or cannot run the program from where it is
@@ -76,6 +77,10 @@ class ModelError(ListenerError):
 
 class ActionError(ListenerError):
     """An action cannot be set up, or has failed."""
+
+
+class TransientError(ActionError):
+    """An action has failed for a reason that may pass, such as a server that is away: it is tried again."""
 
 
 class PluginError(ListenerError):

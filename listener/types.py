@@ -177,10 +177,14 @@ class Decision:
 
 
 class Phase(StrEnum):
-    """Which end of an event."""
+    """Which part of an event."""
 
     ONSET = "onset"
+    """It begins."""
+    UPDATE = "update"
+    """It goes on: only actions that ask for it are told."""
     OFFSET = "offset"
+    """It is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ class Event:
     """Unique; the same for both phases."""
 
     phase: Phase
-    """ONSET when it is announced, OFFSET when it is over."""
+    """ONSET when it is announced, UPDATE while it lasts, OFFSET when it is over."""
 
     source: str
     """Name of the source."""
@@ -206,7 +210,7 @@ class Event:
     """Stream time of its end; None while it lasts."""
 
     score: float
-    """Smoothed score of the window that announced the event, in [0, 1]."""
+    """Smoothed score of the window that announced the event, in [0, 1]; of the newest one in an update."""
 
     peak_score: float
     """Highest smoothed score so far, in [0, 1]."""

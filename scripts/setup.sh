@@ -25,6 +25,10 @@ packages() { # MANAGER NEED
         "apt-get jackd") echo jackd2 ;;
         "apt-get systemd-nspawn" | "dnf systemd-nspawn") echo systemd-container ;;
         "apt-get pam-systemd") echo libpam-systemd ;;
+        "apt-get gst-rtsp") echo gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good ;;
+        "apt-get mosquitto") echo mosquitto ;;
+        "dnf gst-rtsp") echo gstreamer1-rtsp-server python3-gobject gstreamer1-plugins-base gstreamer1-plugins-good ;;
+        "pacman gst-rtsp") echo gst-rtsp-server python-gobject gst-plugins-base gst-plugins-good ;;
         "dnf portaudio") echo portaudio-devel ;;
         "dnf python") echo python3-devel ;;
         "dnf alsa-pulse") echo alsa-plugins-pulseaudio ;;
@@ -49,6 +53,12 @@ have() { # NEED
         alsa-pulse) compgen -G "/usr/lib*/$plugin" >/dev/null || compgen -G "/usr/lib/*/$plugin" >/dev/null ;;
         procps) [ -x /bin/kill ] ;; # by which the unit reloads
         pam-systemd) compgen -G "/usr/lib*/$module" >/dev/null || compgen -G "/usr/lib/*/$module" >/dev/null ;;
+        mosquitto) command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] ;;
+        gst-rtsp) # under the system's own interpreter: its bindings come in no other way
+            /usr/bin/python3 -c '
+import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GstRtspServer' 2>/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -136,11 +146,11 @@ program() {
     fi
     say "installing Python packages into .venv: a few minutes the first time"
     .venv/bin/python -m pip install --quiet --constraint constraints.txt pip # the one that knows --group
-    pip_install --editable .
+    pip_install --editable '.[all]'
 }
 
 dev() { pip_install --group dev; }
 
-servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux systemd-nspawn pam-systemd procps; }
+servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux systemd-nspawn pam-systemd procps mosquitto gst-rtsp; }
 
 "$@"

@@ -95,7 +95,7 @@ actions:
         "6: model.preciscion: unknown key: did you mean 'precision'?",
         "8: windows.hop_s: must be greater than or equal to 0.05 (it is 0)",
         "9: evnets: unknown key: did you mean 'events'?",
-        "12: actions[0].when: must be 'onset', 'offset' or 'both' (it is \"later\")",
+        "12: actions[0].when: must be 'onset', 'offset', 'both', 'update' or 'all' (it is \"later\")",
         "13: actions[1].use: is missing",
     ]
 

@@ -9,14 +9,14 @@ overwrite; so whoever takes a hold releases it, always.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 from typing import ClassVar, Protocol
 
 from listener import config
-from listener.types import Event, Samples
+from listener.types import Event, PipelineStats, Samples
 
 MAX_AUDIO_S = 20.0
 """The longest stretch of sound that an action may ask for, in seconds.
@@ -97,11 +97,43 @@ class ActionContext:
     cancelled: Flag = field(default_factory=Flag)
     """Set when the run was given up: it should return at once."""
 
+    key: str = ""
+    """Names what is to be done: the same for every attempt at it, and for nothing else."""
+
+    attempt: int = 1
+    """Counts from 1; more if it failed for a reason that may have passed."""
+
+
+class Program(Protocol):
+    """What an action may see of the program that it is part of, and do to it."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Of the model that listens."""
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """Names of the sources."""
+
+    @property
+    def actions(self) -> Sequence[str]:
+        """Names of the actions."""
+
+    def stats(self) -> PipelineStats | None:
+        """How all is; None before sound flows."""
+
+    def pause(self, action: str, paused: bool) -> None:
+        """Let an action answer to nothing, or again. One that is not known is left alone."""
+
+    def is_paused(self, action: str) -> bool:
+        """Say whether an action is paused."""
+
 
 class Action(ABC):
     """One thing to do when something was heard.
 
-    Runs of one action never overlap, unless one was given up and did not return.
+    Runs of one action overlap only where ``concurrency: {parallel: N}`` asks for it, or where one was
+    given up and did not return.
 
     Parameters
     ----------
@@ -129,9 +161,15 @@ class Action(ABC):
     wants_clip: bool = False
     """`run` needs the clip: it starts when the event's clips are written, or have failed."""
 
+    is_remote: bool = False
+    """It talks to another machine, which may be away: see `listener.actions.limits`."""
+
     def __init__(self, name: str, options: config.Options) -> None:
         self.name = name
         self.options = options
+
+    def join(self, program: Program) -> None:
+        """Get to know the program; called once, before `open`. Most actions have no need of it."""
 
     def open(self) -> None:
         """Check and prepare what will be needed: called once, before sound flows.
@@ -148,6 +186,8 @@ class Action(ABC):
 
         Raises
         ------
+        TransientError
+            It failed for a reason that may pass: it is tried again, within the limits of its settings.
         ActionError
             It failed; the message is logged and counted.
         """

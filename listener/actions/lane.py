@@ -1,24 +1,26 @@
-"""The way of events through one action: inbox, deadline, time-out, and a count of everything.
+"""The way of events through one action: inbox, deadline, attempts, time-out, and a count of everything.
 
-A lane's own thread takes one event after the other and watches over its run, which has a
+A lane's workers take one event after the other and watch over its run, which has a
 thread for itself. A run that overstays its time is cancelled; one that ignores that is
 left behind, and the lane goes on without it.
 """
 
 import logging
+import random
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from math import inf
 
-from listener.actions.base import MAX_AUDIO_S, Action, AudioTap, Hold
+from listener.actions.account import Account, ActionStats, GivenUpError, described
+from listener.actions.base import MAX_AUDIO_S, Action, AudioTap, Hold, Program
+from listener.actions.limits import Breaker, limits_of, pause_before
 from listener.actions.run import Board, Job, Run, Telling
+from listener.actions.trigger import Trigger, Verdict
 from listener.config import ActionSettings
-from listener.errors import ActionError, ListenerError
-from listener.types import STATUS, Event
+from listener.errors import ActionError, ListenerError, TransientError
+from listener.types import STATUS, Event, Phase
 
 log = logging.getLogger(__name__)
 
@@ -28,44 +30,8 @@ CANCEL_S = 3.5
 MAX_HUNG = 3
 """Runs that may hang at once; at that point the action is paused, or threads would pile up for ever."""
 
-COMPLAIN_EVERY_S = 60.0
-"""Least time between two log lines on the same trouble of an action, in seconds."""
 
-
-@dataclass(frozen=True, slots=True)
-class ActionStats:
-    """What became of the events that an action was to answer."""
-
-    fired: int = 0
-    """Runs that did what they should."""
-
-    failed: int = 0
-    """Runs that ended with an error."""
-
-    timed_out: int = 0
-    """Runs that were given up, because of their time-out or the stop."""
-
-    dropped: int = 0
-    """Events that never ran: inbox full, action paused, or stop."""
-
-    late: int = 0
-    """Events that waited longer than the deadline and were not acted on."""
-
-    hung: int = 0
-    """Runs among the timed-out ones that did not return when cancelled."""
-
-    queued: int = 0
-    """Events in the inbox now."""
-
-
-def label_matches(label: str, pattern: str) -> bool:
-    """Say whether a pattern means a label; ``*`` means what was heard, ``@*`` what was not."""
-    if label.startswith(STATUS) is not pattern.startswith(STATUS):
-        return False
-    return fnmatchcase(label, pattern)
-
-
-def open_action(action: Action) -> None:
+def open_action(action: Action, program: Program | None = None) -> None:
     """Prepare an action.
 
     Raises
@@ -74,11 +40,13 @@ def open_action(action: Action) -> None:
         It cannot work as configured; the message names it.
     """
     try:
+        if program is not None:
+            action.join(program)
         action.open()
     except ListenerError as error:
         raise ActionError(f"action '{action.name}': {error}") from error
     except Exception as error:
-        raise ActionError(f"action '{action.name}' cannot be set up: {_described(error)}") from error
+        raise ActionError(f"action '{action.name}' cannot be set up: {described(error)}") from error
 
 
 class Lane:
@@ -108,31 +76,57 @@ class Lane:
     ) -> None:
         self.action = action
         self.settings = settings
+        self.is_paused = False
+        """Somebody has switched it off."""
+        self._limits = limits_of(action, settings)
+        self._trigger = Trigger(settings)
+        self._breaker = Breaker(self._limits.breaker)
         self._audio = audio
         self._board = board
         self._cancel_s = cancel_s
         self._inbox: deque[Job] = deque()
-        self._counts: Counter[str] = Counter()
+        self._running: set[Job] = set()
+        self._account = Account(action.name)
         self._hanging: list[threading.Thread] = []
-        self._complained_at: dict[str, float] = {}
         self._retires_at = inf
-        self._thread = threading.Thread(target=self._work, name=f"action:{action.name}", daemon=True)
+        self._dice = random.Random()
+        name = f"action:{action.name}"
+        names = [name, *(f"{name}:{n}" for n in range(2, self._limits.workers + 1))]
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
+        self._at_work = len(self._threads)
 
-    def selects(self, event: Event) -> bool:
-        """Tell whether the action answers to an event."""
-        chosen = self.settings
-        return (
-            chosen.when in ("both", event.phase.value)
-            # The score that ends an event is low by nature: its peak is what a user means.
-            and event.peak_score >= chosen.min_score
-            and any(label_matches(event.label, pattern) for pattern in chosen.labels)
-            and any(fnmatchcase(event.source, pattern) for pattern in chosen.sources)
-        )
+    def judge(self, event: Event, at_s: float) -> Verdict:
+        """Tell whether the action answers to an event, and why. Call with the board held."""
+        verdict = self._trigger.judge(event, at_s, self._board.mutes.by(event))
+        if verdict.fires and self.is_paused:
+            verdict = Verdict(False, "it is switched off")
+        if verdict.is_meant and not verdict.fires:
+            self._account.count("held")
+        return verdict
+
+    def skips(self, event: Event) -> bool:
+        """Say whether an event makes way for another; make way for it where it goes first.
+
+        Call with the board held.
+        """
+        policy = self.settings.concurrency
+        # An end is never lost because its beginning is still at work: it would leave a light on.
+        if policy == "skip" and event.phase is not Phase.OFFSET and (self._running or self._inbox):
+            self._account.count("skipped")
+            return True
+        if policy == "restart":
+            for job in self._running:
+                job.is_replaced = True
+            self._account.count("skipped", len(self._inbox))
+            for job in self._inbox:
+                self._finish(job)
+            self._inbox.clear()
+        return False
 
     def accept(self, event: Event, clips_from: tuple[Job, ...], telling: Telling) -> Job | None:
         """Put an event into the inbox, or drop it where there is no room. Call with the board held."""
         if self._board.stopping or len(self._inbox) >= self.settings.inbox:
-            self._counts["dropped"] += 1
+            self._account.count("dropped")
             if self._board.stopping and not self.action.wants_audio:
                 telling.add()  # for good: it is told on the next start
             return None
@@ -148,16 +142,17 @@ class Lane:
     def complain_of_full_inbox(self) -> None:
         """Say that an event was dropped; after the stop that goes without saying."""
         if not self._board.stopping:
-            self._complain("full", "events are dropped: %d wait already (inbox)", self.settings.inbox)
+            self._account.complain("full", "events are dropped: %d wait already (inbox)", self.settings.inbox)
 
     def stats(self) -> ActionStats:
         """Give the counts."""
         with self._board.changed:
-            return ActionStats(**self._counts, queued=len(self._inbox))
+            return self._account.stats(len(self._inbox), self.is_paused)
 
     def start(self) -> None:
         """Begin to work; the action is open."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def retire(self, budget_s: float) -> None:
         """Take no more events, and end what waits and what runs within ``budget_s`` seconds.
@@ -170,13 +165,14 @@ class Lane:
     @property
     def is_alive(self) -> bool:
         """It has not come to its end."""
-        return self._thread.is_alive()
+        return any(thread.is_alive() for thread in self._threads)
 
     def alive_at(self, until: float) -> list[str]:
         """Wait for the end of the stopped lane, until a moment of ``time.monotonic()``; name what goes on."""
-        if self._thread.ident is not None:
-            self._thread.join(max(0.0, until - time.monotonic()))
-        return [thread.name for thread in (self._thread, *self._hanging) if thread.is_alive()]
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, until - time.monotonic()))
+        return [thread.name for thread in (*self._threads, *self._hanging) if thread.is_alive()]
 
     def _hold(self, event: Event) -> Hold | None:
         if not self.action.wants_audio or event.label.startswith(STATUS):
@@ -191,12 +187,16 @@ class Lane:
                 self._do(job)
             except Exception as error:  # no thread can be started
                 self._count("failed")
-                log.exception("action '%s' failed: %s", self.action.name, _described(error))
+                log.exception("action '%s' failed: %s", self.action.name, described(error))
             finally:
                 self._finish(job)
-        self._drop_rest()
-        if not self._still_hanging():  # closing what a run is inside of can crash the process
-            self._close()
+        with self._board.changed:
+            self._at_work -= 1
+            is_last = not self._at_work
+        if is_last:
+            self._drop_rest()
+            if not self._still_hanging():  # closing what a run is inside of can crash the process
+                self._close()
 
     @property
     def _stop_at(self) -> float:
@@ -210,73 +210,123 @@ class Lane:
             return done()
 
     def _next(self) -> Job | None:
+        """Give the next event; wait for it, and while the breaker is open. None: it is over."""
         with self._board.changed:
-            self._board.changed.wait_for(lambda: self._inbox or self._stop_at < inf)
-            has_time = time.monotonic() < self._stop_at
-            return self._inbox.popleft() if self._inbox and has_time else None
+            while True:
+                now = time.monotonic()
+                if now >= self._stop_at or (not self._inbox and self._stop_at < inf):
+                    return None
+                if self._inbox and now >= self._breaker.open_until:
+                    job = self._inbox.popleft()
+                    self._running.add(job)
+                    return job
+                until = min(self._stop_at, self._breaker.open_until if self._inbox else inf)
+                self._board.changed.wait(None if until == inf else until - now)
 
     def _do(self, job: Job) -> None:
         # The event before this one may have waited for `after_s` of sound, which is nobody's delay.
-        patience_s = self.settings.deadline_s + self.action.after_s
-        if self._refuses(job, patience_s):
+        gone_at = job.submitted_at + self._limits.deadline_s + self.action.after_s
+        if self._refuses(job, gone_at):
             return
-        self._wait(lambda: all(writer.done for writer in job.clips_from), job.submitted_at + patience_s)
-        if time.monotonic() >= self._stop_at:
-            self._count("dropped")
-            job.is_cut_short = self._board.stopping
-            return
+        self._wait(lambda: all(writer.done for writer in job.clips_from), gone_at)
+        while True:
+            if time.monotonic() >= self._stop_at:
+                self._count("dropped")
+                job.is_cut_short = self._board.stopping
+                return
+            job.attempt += 1
+            self._note_start(job)
+            error = self._attempt(job)
+            if not self._tries_again(job, error, gone_at):
+                self._end(job, error)
+                return
+
+    def _note_start(self, job: Job) -> None:
+        with self._board.changed:
+            if job.attempt > 1:
+                self._account.count("retried")
+                return
+            self._account.note_start(job.event, job.submitted_at)
+            if self.settings.mute_s:
+                self._board.mutes.begin(self.action.name, self.settings.mute_s)
+
+    def _attempt(self, job: Job) -> BaseException | None:
+        """Run it once; give what went wrong, if anything did."""
         run = Run(self.action, job, self._board, self.settings.timeout_s + self.action.after_s)
-        if self._wait(lambda: run.finished, run.ends_at):
-            self._account(run, job.event)
-        else:
-            job.is_cut_short = time.monotonic() < run.ends_at and self._board.stopping
-            self._give_up(run, job.event)
+        if self._wait(lambda: run.finished or job.is_replaced, run.ends_at) and run.finished:
+            return run.error
+        return self._give_up(run, job)
 
-    def _refuses(self, job: Job, patience_s: float) -> bool:
-        waited_s = time.monotonic() - job.submitted_at
-        if waited_s > patience_s:
-            self._count("late")
-            self._complain("late", "%s is %.0f s old and dropped (deadline_s)", job.event.label, waited_s)
-            return True
-        if len(self._still_hanging()) >= MAX_HUNG:
-            self._count("dropped")
-            self._complain("paused", "paused, events are dropped: %d runs of it hang", MAX_HUNG)
-            return True
-        return False
-
-    def _account(self, run: Run, event: Event) -> None:
-        if run.error is None:
-            self._count("fired")
-            return
-        self._count("failed")
-        expected = isinstance(run.error, ListenerError)
-        log.error(
-            "action '%s' failed on %s: %s",
-            self.action.name,
-            event.label,
-            run.error if expected else _described(run.error),
-            exc_info=None if expected else run.error,
-        )
-
-    def _give_up(self, run: Run, event: Event) -> None:
-        self._count("timed_out")
-        why = f"timeout_s is {self.settings.timeout_s:g}"
-        if time.monotonic() >= self._stop_at:
-            why = (
-                "the program stops"
-                if self._board.stopping
-                else "the configuration has no such action any more"
-            )
-        log.error("action '%s' on %s is given up: %s", self.action.name, event.label, why)
+    def _give_up(self, run: Run, job: Job) -> GivenUpError:
+        """Cancel a run that has not ended."""
+        now = time.monotonic()
+        why, is_final = f"timeout_s is {self.settings.timeout_s:g}", False
+        if job.is_replaced:
+            why, is_final = "a newer event takes its place (concurrency)", True
+        elif now >= self._stop_at:
+            is_final = True
+            if self._board.stopping:
+                why = "the program stops"
+                job.is_cut_short = now < run.ends_at
+            else:
+                why = "the configuration has no such action any more"
         try:
             run.cancel()
         except Exception as error:
-            log.exception("action '%s' could not be cancelled: %s", self.action.name, _described(error))
+            log.exception("action '%s' could not be cancelled: %s", self.action.name, described(error))
         run.thread.join(self._cancel_s)
-        if run.thread.is_alive():
-            self._count("hung")
+        hangs = run.thread.is_alive()
+        if hangs:
             self._hanging.append(run.thread)
-            log.error("action '%s' on %s hangs and is left behind", self.action.name, event.label)
+        return GivenUpError(why, is_final or hangs, hangs)
+
+    def _tries_again(self, job: Job, error: BaseException | None, gone_at: float) -> bool:
+        """Say whether a failed run is tried again, after the pause that this takes."""
+        retry = self._limits.retry
+        may_pass = isinstance(error, TransientError) and not getattr(error, "is_final", False)
+        if retry is None or not may_pass or job.attempt > retry.times:
+            return False
+        until = time.monotonic() + pause_before(job.attempt + 1, retry, self._dice)
+        if until >= gone_at:
+            return False
+        log.warning("action '%s' on %s: %s; it is tried again", self.action.name, job.event.label, error)
+        self._wait(lambda: job.is_replaced, until)
+        return not job.is_replaced
+
+    def _end(self, job: Job, error: BaseException | None) -> None:
+        """Count how a job ended for good, and say what went wrong."""
+        if error is None:
+            self._count("fired")
+        elif job.is_replaced:
+            self._count("skipped")
+            log.info("action '%s' on %s: %s", self.action.name, job.event.label, error)
+            return
+        else:
+            self._count("timed_out" if isinstance(error, GivenUpError) else "failed")
+            if isinstance(error, GivenUpError) and error.hangs:
+                self._count("hung")
+            self._account.tell(job.event, error)
+        with self._board.changed:
+            recovered = error is None and self._breaker.worked()
+            pause_s = None if error is None else self._breaker.failed(time.monotonic())
+        if recovered:
+            log.warning("action '%s' works again", self.action.name)
+        if pause_s is not None and not self._board.stopping:
+            log.error("action '%s' fails all the time: it pauses for %.0f s", self.action.name, pause_s)
+
+    def _refuses(self, job: Job, gone_at: float) -> bool:
+        now = time.monotonic()
+        if now > gone_at:
+            self._count("late")
+            self._account.complain(
+                "late", "%s is %.0f s old and dropped (deadline_s)", job.event.label, now - job.submitted_at
+            )
+            return True
+        if len(self._still_hanging()) >= MAX_HUNG:
+            self._count("dropped")
+            self._account.complain("paused", "paused, events are dropped: %d runs of it hang", MAX_HUNG)
+            return True
+        return False
 
     def _still_hanging(self) -> list[threading.Thread]:
         self._hanging = [thread for thread in self._hanging if thread.is_alive()]
@@ -286,7 +336,7 @@ class Lane:
         with self._board.changed:
             rest = list(self._inbox)
             self._inbox.clear()
-            self._counts["dropped"] += len(rest)
+            self._account.count("dropped", len(rest))
         for job in rest:
             job.is_cut_short = self._board.stopping
             self._finish(job)
@@ -296,6 +346,7 @@ class Lane:
     def _finish(self, job: Job) -> None:
         with self._board.changed:
             job.done = True
+            self._running.discard(job)
             self._board.changed.notify_all()
         if job.hold is not None:
             job.hold.release()
@@ -306,18 +357,8 @@ class Lane:
         try:
             self.action.close()
         except Exception as error:
-            log.exception("action '%s' could not be closed: %s", self.action.name, _described(error))
+            log.exception("action '%s' could not be closed: %s", self.action.name, described(error))
 
     def _count(self, what: str) -> None:
         with self._board.changed:
-            self._counts[what] += 1
-
-    def _complain(self, about: str, message: str, *values: object) -> None:
-        now = time.monotonic()
-        if now - self._complained_at.get(about, -COMPLAIN_EVERY_S) >= COMPLAIN_EVERY_S:
-            self._complained_at[about] = now
-            log.error(f"action '%s': {message}", self.action.name, *values)
-
-
-def _described(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+            self._account.count(what)

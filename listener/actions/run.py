@@ -9,6 +9,7 @@ from math import inf
 from pathlib import Path
 
 from listener.actions.base import Action, ActionContext, Hold, Recording
+from listener.actions.mutes import Mutes
 from listener.errors import ActionError
 from listener.types import Event
 
@@ -23,6 +24,8 @@ class Board:
         self.changed = threading.Condition()
         self.stop_at = inf
         """``time.monotonic()`` at which everything ends; infinite until the stop."""
+        self.mutes = Mutes()
+        """In whose noise the microphones are."""
         self._clips: OrderedDict[str, Path] = OrderedDict()
 
     @property
@@ -101,6 +104,17 @@ class Job:
     done: bool = False
     """It has run, failed or was dropped."""
 
+    attempt: int = 0
+    """How often it was begun."""
+
+    is_replaced: bool = False
+    """A newer event has taken its place."""
+
+    @property
+    def key(self) -> str:
+        """Name what is to be done: the same for every attempt at it, also after a crash."""
+        return f"{self.event.id}-{self.event.phase.value}"
+
 
 class Run:
     """A run that has started.
@@ -123,6 +137,7 @@ class Run:
         self.error: BaseException | None = None
         self._action = action
         self._job = job
+        self._attempt = job.attempt
         self._board = board
         self._cancelled = threading.Event()
         self.thread = threading.Thread(target=self._run, name=f"action:{action.name}:run", daemon=True)
@@ -151,6 +166,8 @@ class Run:
             clip=self._board.clip_of(event),
             publish_clip=lambda path: self._board.publish_clip(event, path),
             cancelled=self._cancelled,
+            key=self._job.key,
+            attempt=self._attempt,
         )
 
     def _fetch_audio(self, start_s: float, end_s: float) -> Recording:

@@ -11,12 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-from listener.actions.base import Action, AudioTap
-from listener.actions.lane import CANCEL_S, ActionStats, Lane, open_action
+from listener.actions.account import ActionStats
+from listener.actions.base import Action, AudioTap, Program
+from listener.actions.lane import CANCEL_S, Lane, open_action
+from listener.actions.lasting import Lasting
 from listener.actions.run import Board, Job, Telling
+from listener.actions.trigger import Verdict
 from listener.config import ActionSettings
 from listener.errors import ConfigError
-from listener.types import Event
+from listener.types import Event, Phase
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,8 @@ class ActionRunner:
         Called with each event when every action that answers to it is through with it, or has dropped it;
         those that want sound are not waited for. Not called for an event that somebody could not be told of
         because of `stop`. Called by any thread; must neither block nor raise.
+    is_dry
+        Nothing is done: what would be is logged.
 
     Raises
     ------
@@ -49,11 +54,15 @@ class ActionRunner:
         audio: AudioTap,
         cancel_s: float = CANCEL_S,
         on_told: Callable[[Event], None] = lambda event: None,
+        is_dry: bool = False,
     ) -> None:
         self._audio = audio
         self._board = Board()
         self._cancel_s = cancel_s
         self._on_told = on_told
+        self._is_dry = is_dry
+        self._lasting = Lasting()
+        self._program: Program | None = None
         self._retiring: list[Lane] = []
         self._take(self._lanes_of(actions, ()))
 
@@ -62,15 +71,21 @@ class ActionRunner:
         """Those that answer events now, each with its settings."""
         return [(lane.action, lane.settings) for lane in self._lanes]
 
-    def start(self) -> None:
+    def start(self, program: Program | None = None) -> None:
         """Open all actions and begin to take events.
+
+        Parameters
+        ----------
+        program
+            What actions may get to know.
 
         Raises
         ------
         ActionError
             One of them can never work as configured; those before it are closed again.
         """
-        _begin(self._lanes)
+        self._program = program
+        self._begin(self._lanes)
 
     def change(self, actions: Sequence[tuple[Action, ActionSettings]], budget_s: float) -> None:
         """Answer events with other actions from now on.
@@ -86,7 +101,7 @@ class ActionRunner:
             One of the new can never work as configured; those before go on.
         """
         lanes = self._lanes_of(actions, self._lanes)
-        _begin([lane for lane in lanes if lane not in self._lanes])
+        self._begin([lane for lane in lanes if lane not in self._lanes])
         with self._board.changed:
             gone = [lane for lane in self._lanes if lane not in lanes]
             for lane in gone:
@@ -94,17 +109,55 @@ class ActionRunner:
             self._retiring = [lane for lane in (*self._retiring, *gone) if lane.is_alive]
             self._take(lanes)
 
-    def submit(self, event: Event, has_sound: bool = True) -> None:
+    def submit(self, event: Event, has_sound: bool = True, at_s: float | None = None) -> None:
         """Hand an event to every action that answers to it. Never waits and never raises.
 
-        An event whose sound nobody has is not handed to actions that want sound.
+        Parameters
+        ----------
+        event
+            What was heard.
+        has_sound
+            Its sound can be had; else it is not handed to actions that want sound.
+        at_s
+            Stream time at which it was known, in seconds.
         """
-        telling = Telling(event, self._on_told)
+        if at_s is None:
+            at_s = event.onset_s if event.offset_s is None else event.offset_s
+        with self._board.changed:
+            self._lasting.note(event)
+        self._hand_out(event, at_s, has_sound)
+
+    def follow(self, source: str, at_s: float, scores: Mapping[str, float]) -> None:
+        """Take note of how far a source is, and how the sounds that go on score now. Never waits.
+
+        Parameters
+        ----------
+        source
+            Its name.
+        at_s
+            Stream time, in seconds.
+        scores
+            Of each label that goes on.
+        """
+        with self._board.changed:
+            self._board.mutes.follow(source, at_s)
+            updates = self._lasting.updates(source, scores) if self._wants_updates else ()
+        for event in updates:
+            self._hand_out(event, at_s, has_sound=True)
+
+    def _hand_out(self, event: Event, at_s: float, has_sound: bool) -> None:
+        is_update = event.phase is Phase.UPDATE  # which nobody is told later
+        telling = Telling(event, (lambda event: None) if is_update else self._on_told)
         writers: list[Job] = []
         full: list[Lane] = []
         with self._board.changed:
             for lane in self._clips_first:
-                if not lane.selects(event) or (lane.action.wants_audio and not has_sound):
+                verdict = lane.judge(event, at_s)
+                if verdict.is_meant:
+                    self._explain(lane, event, verdict)
+                if not verdict.fires or self._is_dry or (lane.action.wants_audio and not has_sound):
+                    continue
+                if lane.skips(event):
                     continue
                 job = lane.accept(event, tuple(writers), telling)
                 if job is None:
@@ -115,6 +168,27 @@ class ActionRunner:
         for lane in full:
             lane.complain_of_full_inbox()
         telling.finish()
+
+    def _explain(self, lane: Lane, event: Event, verdict: Verdict) -> None:
+        """Leave a trace of why an action did or did not answer; for all to see where none of them acts."""
+        level = logging.INFO if self._is_dry else logging.DEBUG
+        if event.phase is Phase.UPDATE and not verdict.fires:
+            level = logging.DEBUG  # it is asked about with every window
+        verb = "would answer" if self._is_dry else "answers"
+        does = verb if verdict.fires else "does not answer"
+        about = f"the {event.phase} of {event.label} at {event.onset_s:.1f} s"
+        log.log(level, "action '%s' %s %s: %s", lane.action.name, does, about, verdict.why)
+
+    def pause(self, name: str, paused: bool) -> None:
+        """Let an action answer to nothing, or again; what waits and what runs goes on."""
+        for lane in self._lanes:
+            if lane.action.name == name and lane.is_paused is not paused:
+                lane.is_paused = paused
+                log.warning("action '%s' is switched %s", name, "off" if paused else "on")
+
+    def is_paused(self, name: str) -> bool:
+        """Say whether an action is switched off."""
+        return any(lane.is_paused for lane in self._lanes if lane.action.name == name)
 
     def stats(self) -> Mapping[str, ActionStats]:
         """Give the counts of each action by its name, in the order of the configuration."""
@@ -163,15 +237,15 @@ class ActionRunner:
     def _take(self, lanes: list[Lane]) -> None:
         self._lanes = lanes
         # An action that wants the clip waits for the jobs that write it: those are accepted first.
+        self._wants_updates = any(Phase.UPDATE in lane.settings.phases for lane in lanes)
         self._clips_first = sorted(lanes, key=lambda lane: not lane.action.writes_clip)
 
-
-def _begin(lanes: Sequence[Lane]) -> None:
-    """Open the actions of lanes and let them work; if one cannot, none does."""
-    with ExitStack() as undo:
+    def _begin(self, lanes: Sequence[Lane]) -> None:
+        """Open the actions of lanes and let them work; if one cannot, none does."""
+        with ExitStack() as undo:
+            for lane in lanes:
+                open_action(lane.action, self._program)
+                undo.callback(lane.action.close)
+            undo.pop_all()
         for lane in lanes:
-            open_action(lane.action)
-            undo.callback(lane.action.close)
-        undo.pop_all()
-    for lane in lanes:
-        lane.start()
+            lane.start()

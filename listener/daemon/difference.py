@@ -56,7 +56,7 @@ def difference(before: ConfigFile, stamp: Stamp, after: ConfigFile) -> Differenc
     return Difference(
         model=old.model != new.model or stamp != model_stamp(after),
         analysis=(old.events, old.windows) != (new.events, new.windows),
-        actions=old.actions != new.actions,
+        actions=(old.actions, old.place) != (new.actions, new.place),
         sources=old.sources != new.sources,
     )
 

@@ -16,8 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from listener.actions.account import ActionStats
 from listener.actions.base import Action
-from listener.actions.lane import ActionStats
 from listener.actions.runner import ActionRunner
 from listener.classifiers.base import Classifier
 from listener.config import ActionSettings
@@ -27,6 +27,7 @@ from listener.pipeline.capture import Capture
 from listener.pipeline.inference import InferenceWorker
 from listener.pipeline.lanes import WINDOWS_WAITING, Analysis, FeatureLane, FeatureWorker, Inbox
 from listener.pipeline.overload import Overload
+from listener.pipeline.program import RunningProgram
 from listener.pipeline.tap import RingTap
 from listener.pipeline.threads import StageThread, join_all, wait_for
 from listener.pipeline.troubles import Troubles
@@ -72,6 +73,8 @@ class Pipeline:
         Seconds of sound after which each source is taken to have ended; None: listen on.
     on_told
         Called with each event when the actions are through with it: see `ActionRunner`.
+    is_dry
+        No action does anything: what it would do is logged.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Pipeline:
         on_step: Callable[[Prediction, list[Decision]], None] = lambda prediction, decisions: None,
         duration_s: float | None = None,
         on_told: Callable[[Event], None] = lambda event: None,
+        is_dry: bool = False,
     ) -> None:
         card = classifier.card
         doorbell = threading.Event()
@@ -92,6 +96,7 @@ class Pipeline:
         """Set when every source has ended and its events are told, or when a stage has failed."""
         self.failure: tuple[str, Exception] | None = None
         self._tell = on_event
+        self._tell_step = on_step
         self._telling = threading.Lock()
         self._troubles = Troubles(self._on_event)
         self._captures = {
@@ -109,10 +114,16 @@ class Pipeline:
         self._features = FeatureWorker(list(self._lanes.values()), self._inbox, doorbell, self._overload)
         self._analysis = Analysis(classifier, rules, hop_s)
         self._inference = InferenceWorker(
-            self._analysis, self._captures, self._inbox, doorbell, self._overload, self._on_event, on_step
+            self._analysis,
+            self._captures,
+            self._inbox,
+            doorbell,
+            self._overload,
+            self._on_event,
+            self._on_step,
         )
         rings = {name: capture.ring for name, capture in self._captures.items()}
-        self._runner = ActionRunner(actions, RingTap(rings), on_told=on_told)
+        self._runner = ActionRunner(actions, RingTap(rings), on_told=on_told, is_dry=is_dry)
         self._capture_threads = [
             StageThread(f"capture:{name}", capture.run, self._on_failure)
             for name, capture in self._captures.items()
@@ -138,7 +149,9 @@ class Pipeline:
             An action cannot work, or a source cannot be opened; nothing goes on then.
         """
         self._inference.classifier.warm_up(len(self._captures))
-        self._runner.start()
+        self._runner.start(
+            RunningProgram(self._runner, lambda: self.card.labels, list(self._captures), self.stats)
+        )
         for capture in self._captures.values():
             capture.waits_for_source = wait_for_sources
         self._started_at, self._cpu_at_start = time.monotonic(), time.process_time()
@@ -321,6 +334,12 @@ class Pipeline:
         with self._telling:
             self._tell(event)
             self._runner.submit(event, has_sound)
+
+    def _on_step(self, prediction: Prediction, decisions: list[Decision]) -> None:
+        scores = {decision.label: decision.smoothed_score for decision in decisions}
+        with self._telling:
+            self._runner.follow(prediction.source, prediction.end_s, scores)
+        self._tell_step(prediction, decisions)
 
     def _on_failure(self, stage: str, error: Exception) -> None:
         if self.failure is None:

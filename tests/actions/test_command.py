@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from listener.actions.account import ActionStats
 from listener.actions.base import ActionContext, Recording
 from listener.actions.command import ENVIRONMENT, CommandAction, CommandOptions
-from listener.actions.lane import ActionStats
 from listener.actions.runner import ActionRunner
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from listener.actions import lane
+from listener.actions.account import ActionStats
 from listener.actions.base import MAX_AUDIO_S, Action, ActionContext
-from listener.actions.lane import ActionStats
 from listener.actions.runner import ActionRunner
 from listener.config import ActionSettings
 from listener.errors import ActionError, ConfigError

@@ -8,42 +8,53 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-A_YEAR_S = 365 * 24 * 3600.0
-"""Longer waits are beyond what the operating system takes."""
+from listener.config.actions import (
+    ActionSettings,
+    BreakerSettings,
+    LabelCondition,
+    ParallelSettings,
+    PlaceSettings,
+    RateLimit,
+    RetrySettings,
+    ScheduleSettings,
+)
+from listener.config.options import A_YEAR_S, Options, PluginSettings, PositiveSeconds, Score, Seconds
+
+__all__ = [
+    "A_YEAR_S",
+    "HIGHEST_RATE_HZ",
+    "LOWEST_RATE_HZ",
+    "ActionSettings",
+    "BreakerSettings",
+    "Config",
+    "EventSettings",
+    "EventsSettings",
+    "HealthSettings",
+    "LabelCondition",
+    "LabelEventSettings",
+    "ModelSettings",
+    "Options",
+    "ParallelSettings",
+    "PlaceSettings",
+    "PluginSettings",
+    "PositiveSeconds",
+    "RateLimit",
+    "RetrySettings",
+    "ScheduleSettings",
+    "Score",
+    "Seconds",
+    "SourceSettings",
+    "StoreSettings",
+    "WebSettings",
+    "WindowSettings",
+]
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000
 """No sound worth classifying has fewer samples in a second, and no device gives more."""
 
-Seconds = Annotated[float, Field(ge=0, le=A_YEAR_S)]
-PositiveSeconds = Annotated[float, Field(gt=0, le=A_YEAR_S)]
-Score = Annotated[float, Field(ge=0, le=1)]
 Threshold = Annotated[float, Field(gt=0, le=1)] | Literal["auto"]
-
-
-class Options(BaseModel):
-    """Settings of one part of the program; a plug-in derives its own from it."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
-
-
-class PluginSettings(Options):
-    """Settings of a plug-in: those that all of its kind have, and its own beside them."""
-
-    model_config = ConfigDict(extra="allow")
-
-    use: str
-    """Name of the plug-in: see ``listener plugins``."""
-
-    name: str | None = None
-    """What it is called in events and logs; the plug-in's name unless told."""
 
 
 class HealthSettings(Options):
@@ -152,31 +163,6 @@ class EventsSettings(Options):
     """The labels that make events; empty: every label of the model."""
 
 
-class ActionSettings(PluginSettings):
-    """One action, and when it runs."""
-
-    labels: tuple[str, ...] = ("*",)
-    """Labels that it answers to; ``*`` and ``?`` are wild."""
-
-    when: Literal["onset", "offset", "both"] = "onset"
-    """Which end of an event it answers to."""
-
-    sources: tuple[str, ...] = ("*",)
-    """Sources that it answers to; ``*`` and ``?`` are wild."""
-
-    min_score: Score = 0.0
-    """Least score of an event that it answers to."""
-
-    timeout_s: PositiveSeconds = 30.0
-    """It is given up after this long."""
-
-    deadline_s: PositiveSeconds = 60.0
-    """An event that had to wait longer than this is dropped, not acted on late."""
-
-    inbox: Annotated[int, Field(ge=1, le=100_000)] = 64
-    """Events that may wait for it; more are dropped and counted."""
-
-
 class StoreSettings(Options):
     """Where events are kept; this version keeps none, and says so."""
 
@@ -214,6 +200,9 @@ class Config(Options):
 
     actions: tuple[ActionSettings, ...] = (ActionSettings(use="log"),)
     """What is done about it."""
+
+    place: PlaceSettings = PlaceSettings()
+    """Where the machine stands; for schedules that follow the sun."""
 
     store: StoreSettings = StoreSettings()
     """Reserved."""
