@@ -94,6 +94,12 @@ class ActionContext:
     publish_clip: Callable[[Path], None] = lambda path: None
     """Makes a recording of this event known to the actions that run after this one."""
 
+    picture: Path | None = None
+    """The picture that an action took for this event, if one did already."""
+
+    publish_picture: Callable[[Path], None] = lambda path: None
+    """Makes a picture known likewise."""
+
     cancelled: Flag = field(default_factory=Flag)
     """Set when the run was given up: it should return at once."""
 
@@ -160,6 +166,12 @@ class Action(ABC):
 
     wants_clip: bool = False
     """`run` needs the clip: it starts when the event's clips are written, or have failed."""
+
+    writes_picture: bool = False
+    """`run` publishes a picture."""
+
+    wants_picture: bool = False
+    """`run` needs the picture: it starts when the event's pictures are taken, or have failed."""
 
     is_remote: bool = False
     """It talks to another machine, which may be away: see `listener.actions.limits`."""

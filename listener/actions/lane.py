@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 
 from listener.actions.account import Account, ActionStats, GivenUpError, described
@@ -123,14 +123,14 @@ class Lane:
             self._inbox.clear()
         return False
 
-    def accept(self, event: Event, clips_from: tuple[Job, ...], telling: Telling) -> Job | None:
+    def accept(self, event: Event, writers: Sequence[tuple[Action, Job]], telling: Telling) -> Job | None:
         """Put an event into the inbox, or drop it where there is no room. Call with the board held."""
         if self._board.stopping or len(self._inbox) >= self.settings.inbox:
             self._account.count("dropped")
             if self._board.stopping and not self.action.wants_audio:
                 telling.add()  # for good: it is told on the next start
             return None
-        waits_for = clips_from if self.action.wants_clip else ()
+        waits_for = tuple(job for writer, job in writers if _needs(self.action, writer))
         job = Job(event, time.monotonic(), self._hold(event), waits_for)
         # Who wants the sound as well cannot be told later: it will be gone.
         if not self.action.wants_audio:
@@ -228,7 +228,7 @@ class Lane:
         gone_at = job.submitted_at + self._limits.deadline_s + self.action.after_s
         if self._refuses(job, gone_at):
             return
-        self._wait(lambda: all(writer.done for writer in job.clips_from), gone_at)
+        self._wait(lambda: all(writer.done for writer in job.waits_for), gone_at)
         while True:
             if time.monotonic() >= self._stop_at:
                 self._count("dropped")
@@ -362,3 +362,8 @@ class Lane:
     def _count(self, what: str) -> None:
         with self._board.changed:
             self._account.count(what)
+
+
+def _needs(action: Action, writer: Action) -> bool:
+    is_clip = action.wants_clip and writer.writes_clip
+    return is_clip or (action.wants_picture and writer.writes_picture)

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 from listener.actions.base import Action, ActionContext, Hold, Recording
 from listener.actions.mutes import Mutes
 from listener.errors import ActionError
 from listener.types import Event
 
-KEPT_CLIPS = 256
-"""Events whose clip is remembered: far more than can be on their way at once."""
+KEPT_FILES = 512
+"""Clips and pictures that are remembered: far more than can be on their way at once."""
+
+FileKind = Literal["clip", "picture"]
+"""What one action makes of an event, and another one may want."""
 
 
 class Board:
@@ -26,24 +30,24 @@ class Board:
         """``time.monotonic()`` at which everything ends; infinite until the stop."""
         self.mutes = Mutes()
         """In whose noise the microphones are."""
-        self._clips: OrderedDict[str, Path] = OrderedDict()
+        self._files: OrderedDict[tuple[str, FileKind], Path] = OrderedDict()
 
     @property
     def stopping(self) -> bool:
         """No event is taken any more."""
         return self.stop_at < inf
 
-    def publish_clip(self, event: Event, path: Path) -> None:
-        """Remember where the clip of an event was written."""
+    def publish(self, kind: FileKind, event: Event, path: Path) -> None:
+        """Remember where a clip or picture of an event was written."""
         with self.changed:
-            self._clips[event.id] = path
-            if len(self._clips) > KEPT_CLIPS:
-                self._clips.popitem(last=False)
+            self._files[event.id, kind] = path
+            if len(self._files) > KEPT_FILES:
+                self._files.popitem(last=False)
 
-    def clip_of(self, event: Event) -> Path | None:
-        """Give the clip of an event, if there is one by now."""
+    def file_of(self, kind: FileKind, event: Event) -> Path | None:
+        """Give the clip or picture of an event, if there is one by now."""
         with self.changed:
-            return self._clips.get(event.id)
+            return self._files.get((event.id, kind))
 
 
 class Telling:
@@ -92,8 +96,8 @@ class Job:
     hold: Hold | None
     """The sound that is kept for it."""
 
-    clips_from: tuple["Job", ...] = ()
-    """Those that must be done before this one starts, because they write the clip it wants."""
+    waits_for: tuple["Job", ...] = ()
+    """Those that must be done before this one starts, because they write the clip or picture it wants."""
 
     telling: Telling | None = None
     """Told when it is done, unless the program's end was in its way."""
@@ -163,8 +167,10 @@ class Run:
         event = self._job.event
         return ActionContext(
             fetch_audio=self._fetch_audio,
-            clip=self._board.clip_of(event),
-            publish_clip=lambda path: self._board.publish_clip(event, path),
+            clip=self._board.file_of("clip", event),
+            publish_clip=lambda path: self._board.publish("clip", event, path),
+            picture=self._board.file_of("picture", event),
+            publish_picture=lambda path: self._board.publish("picture", event, path),
             cancelled=self._cancelled,
             key=self._job.key,
             attempt=self._attempt,

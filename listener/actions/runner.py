@@ -148,10 +148,10 @@ class ActionRunner:
     def _hand_out(self, event: Event, at_s: float, has_sound: bool) -> None:
         is_update = event.phase is Phase.UPDATE  # which nobody is told later
         telling = Telling(event, (lambda event: None) if is_update else self._on_told)
-        writers: list[Job] = []
+        writers: list[tuple[Action, Job]] = []
         full: list[Lane] = []
         with self._board.changed:
-            for lane in self._clips_first:
+            for lane in self._writers_first:
                 verdict = lane.judge(event, at_s)
                 if verdict.is_meant:
                     self._explain(lane, event, verdict)
@@ -159,11 +159,11 @@ class ActionRunner:
                     continue
                 if lane.skips(event):
                     continue
-                job = lane.accept(event, tuple(writers), telling)
+                job = lane.accept(event, writers, telling)
                 if job is None:
                     full.append(lane)
-                elif lane.action.writes_clip:
-                    writers.append(job)
+                elif lane.action.writes_clip or lane.action.writes_picture:
+                    writers.append((lane.action, job))
             self._board.changed.notify_all()
         for lane in full:
             lane.complain_of_full_inbox()
