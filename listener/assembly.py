@@ -182,9 +182,9 @@ def build_actions(file: ConfigFile, card: ModelCard) -> list[tuple[Action, Actio
             for n, pattern in enumerate(settings.labels)
             if not any(label_matches(label, pattern) for label in (*card.labels, *STATUS_LABELS))
         ]
-        if settings.place is None:
-            settings = settings.model_copy(update={"place": file.config.place})
-        if not settings.place.is_known and any(part.needs_place for part in settings.schedule):
+        home = settings.place or file.config.place
+        settings = settings.model_copy(update={"place": home})
+        if not home.is_known and any(part.needs_place for part in settings.schedule):
             message = "follows the sun: say where, as in place: {latitude: 52.5, longitude: 13.4}"
             problems.append(file.problem((*place, "schedule"), message))
         try:

@@ -236,9 +236,11 @@ class ActionRunner:
 
     def _take(self, lanes: list[Lane]) -> None:
         self._lanes = lanes
-        # An action that wants the clip waits for the jobs that write it: those are accepted first.
         self._wants_updates = any(Phase.UPDATE in lane.settings.phases for lane in lanes)
-        self._clips_first = sorted(lanes, key=lambda lane: not lane.action.writes_clip)
+        # An action that wants the clip waits for the jobs that write it: those are accepted first.
+        self._writers_first = sorted(
+            lanes, key=lambda lane: not (lane.action.writes_clip or lane.action.writes_picture)
+        )
 
     def _begin(self, lanes: Sequence[Lane]) -> None:
         """Open the actions of lanes and let them work; if one cannot, none does."""
