@@ -163,6 +163,11 @@ class Lane:
         self._board.changed.notify_all()
 
     @property
+    def is_busy(self) -> bool:
+        """Something runs or waits. Call with the board held."""
+        return bool(self._running or self._inbox)
+
+    @property
     def is_alive(self) -> bool:
         """It has not come to its end."""
         return any(thread.is_alive() for thread in self._threads)

@@ -71,6 +71,12 @@ class ActionRunner:
         """Those that answer events now, each with its settings."""
         return [(lane.action, lane.settings) for lane in self._lanes]
 
+    @property
+    def is_busy(self) -> bool:
+        """Something runs or waits."""
+        with self._board.changed:
+            return any(lane.is_busy for lane in (*self._lanes, *self._retiring))
+
     def start(self, program: Program | None = None) -> None:
         """Open all actions and begin to take events.
 
@@ -177,7 +183,8 @@ class ActionRunner:
         verb = "would answer" if self._is_dry else "answers"
         does = verb if verdict.fires else "does not answer"
         about = f"the {event.phase} of {event.label} at {event.onset_s:.1f} s"
-        log.log(level, "action '%s' %s %s: %s", lane.action.name, does, about, verdict.why)
+        # One text, or the log would take the next one for a repeat.
+        log.log(level, "%s", f"action '{lane.action.name}' {does} {about}: {verdict.why}")
 
     def pause(self, name: str, paused: bool) -> None:
         """Let an action answer to nothing, or again; what waits and what runs goes on."""

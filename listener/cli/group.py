@@ -17,6 +17,7 @@ COMMANDS = {
     "record": "listener.cli.record",
     "models": "listener.cli.models",
     "plugins": "listener.cli.plugins",
+    "actions": "listener.cli.actions",
     "service": "listener.cli.service",
     "train": "listener.cli.train",
 }

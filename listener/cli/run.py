@@ -60,6 +60,7 @@ FOR_THE_DAEMON = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
     "--json", "as_json", is_flag=True, help="One event a line on standard output, nothing else there."
 )
 @click.option("--no-console", is_flag=True, help="Only the log.")
+@click.option("--dry-run", is_flag=True, help="Do nothing about events: log what would be done, and why.")
 def run(
     config_path: Path | None,
     sources: tuple[str, ...],
@@ -69,6 +70,7 @@ def run(
     wait: bool | None,
     as_json: bool,
     no_console: bool,
+    dry_run: bool,
     **pcm: Any,
 ) -> int:
     """Listen in the foreground, until the sources end or Ctrl-C; SIGHUP reads the configuration again."""
@@ -93,7 +95,7 @@ def run(
     view = _view(setup.classifier.card, setup.hop_s, as_json, no_console)
     audience = _Audience(view, _journal(configuration, notifier.active))
     signals.await_stop()
-    engine = Engine(setup, audience, duration_s, wait)
+    engine = Engine(setup, audience, duration_s, wait, dry_run)
     reloader = Reloader(engine, configuration.read_again if configuration.path else None, notifier)
     supervisor = Supervisor(engine, audience.notes, reloader, signals.take_reload, notifier)
     has_demo = not wait and config_path is None and configuration.is_default

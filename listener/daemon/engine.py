@@ -59,6 +59,8 @@ class Engine:
         Seconds of sound after which each source is taken to have ended; None: listen on.
     wait_for_sources
         A live source that cannot be opened at the start is waited for.
+    is_dry
+        No action does anything: what it would do is logged.
 
     Raises
     ------
@@ -72,8 +74,10 @@ class Engine:
         listeners: Listeners,
         duration_s: float | None = None,
         wait_for_sources: bool = False,
+        is_dry: bool = False,
     ) -> None:
         self._listeners = listeners
+        self._is_dry = is_dry
         self._duration_s = duration_s
         self._waits = wait_for_sources
         self._stopping = threading.Event()
@@ -272,6 +276,7 @@ class Engine:
             on_step,
             duration_s,
             self._listeners.on_told,
+            self._is_dry,
         )
         return pipeline
 
