@@ -131,7 +131,17 @@ def action(name: str, stats: ActionStats, name_width: int, width: int) -> Text:
         )
         if count
     ]
-    queued = [told(f"{stats.queued} queued", parts.FAIR)] if stats.queued else []
+    queued = [
+        told(f"{count} {what}", style)
+        for count, what, style in (
+            (stats.queued, "queued", parts.FAIR),
+            (stats.retried, "retried", parts.FAIR),
+            (stats.held + stats.skipped, "held", parts.FAINT),
+        )
+        if count
+    ]
+    if stats.paused:
+        queued.append(told("switched off", parts.FAIR))
     fired = told(f"{stats.fired} fired", parts.GOOD if stats.fired else parts.FAINT)
     line = cell(name, name_width, parts.BOLD).append("  ")
     return line.append_text(fitting([fired, *failures, *queued], width - line.cell_len, ", "))
