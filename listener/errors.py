@@ -10,7 +10,8 @@
     ├── ModelError           a bundle is missing, broken, foreign or untrue to its card
     ├── ActionError          an action cannot be set up or has failed
     │   └── TransientError   it has failed for a reason that may pass: it is tried again
-    ├── PluginError          an extension cannot be found, imported or used
+    ├── PluginError          an extension cannot be found
+    │   └── BrokenPluginError  its own code fails: the program goes on without it
     ├── DatasetError         clips or manifests that cannot be trained on
     └── ServiceError         systemd is not there, or cannot run the program from where it is
 
@@ -80,7 +81,19 @@ class ActionError(ListenerError):
 
 
 class TransientError(ActionError):
-    """An action has failed for a reason that may pass, such as a server that is away: it is tried again."""
+    """An action has failed for a reason that may pass, such as a server that is away: it is tried again.
+
+    Parameters
+    ----------
+    message
+        What went wrong.
+    after_s
+        Seconds for which the other side asks to be left alone.
+    """
+
+    def __init__(self, message: str, after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.after_s = after_s
 
 
 class PluginError(ListenerError):

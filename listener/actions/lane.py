@@ -288,10 +288,11 @@ class Lane:
     def _tries_again(self, job: Job, error: BaseException | None, gone_at: float) -> bool:
         """Say whether a failed run is tried again, after the pause that this takes."""
         retry = self._limits.retry
-        may_pass = isinstance(error, TransientError) and not getattr(error, "is_final", False)
-        if retry is None or not may_pass or job.attempt > retry.times:
+        if not isinstance(error, TransientError) or getattr(error, "is_final", False):
             return False
-        until = time.monotonic() + pause_before(job.attempt + 1, retry, self._dice)
+        if retry is None or job.attempt > retry.times:
+            return False
+        until = time.monotonic() + max(error.after_s, pause_before(job.attempt + 1, retry, self._dice))
         if until >= gone_at:
             return False
         log.warning("action '%s' on %s: %s; it is tried again", self.action.name, job.event.label, error)
