@@ -7,7 +7,6 @@ written as 16-bit integers.
 import io
 import os
 import threading
-import unicodedata
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from listener.actions import template
 from listener.actions.base import MAX_AUDIO_S, Action, ActionContext, Recording
+from listener.actions.names import cut, safe_name
 from listener.config import Options
 from listener.errors import ActionError
 from listener.levels import to_int16
@@ -24,9 +24,6 @@ from listener.types import Event
 
 FIELDS = ("time", "label", "source", "score", "phase", "id")
 """What a file name may contain."""
-
-MAX_VALUE_BYTES = 60
-"""Longest text of one field in a file name; six of them still fit into the 255 bytes of a name."""
 
 MAX_STEM_BYTES = 220
 """Longest file name without its suffix, a counter and the temporary name's own."""
@@ -134,7 +131,7 @@ class ClipAction(Action):
     def _stem(self, event: Event) -> str:
         values = template.field_values(event, clip=None) | {"time": _time_text(event)}
         stem = template.fill(self.options.filename, {name: safe_name(values[name]) for name in FIELDS})
-        return _cut(stem, MAX_STEM_BYTES).lstrip(".") or "clip"
+        return cut(stem, MAX_STEM_BYTES).lstrip(".") or "clip"
 
     def _write(self, data: bytes, stem: str) -> Path:
         """Write a file that is never seen half-written, under a name that was free."""
@@ -152,15 +149,6 @@ class ClipAction(Action):
             raise
 
 
-def safe_name(text: str) -> str:
-    """Make any text a part of a file name: letters, digits, ``-`` and ``.`` stay, the rest becomes ``_``."""
-    kept = "".join(
-        character if character.isalnum() or character in "-." else "_"
-        for character in unicodedata.normalize("NFC", text)
-    )
-    return _cut(kept, MAX_VALUE_BYTES)
-
-
 def _flac(recording: Recording) -> bytes:
     import soundfile
 
@@ -176,10 +164,6 @@ def _time_text(event: Event) -> str:
         return f"{event.onset_s:010.3f}s"
     utc = event.started_at.astimezone(UTC)
     return f"{utc:%Y%m%dT%H%M%S}.{utc.microsecond // 1000:03d}Z"
-
-
-def _cut(text: str, n_bytes: int) -> str:
-    return text.encode(errors="replace")[:n_bytes].decode(errors="ignore")
 
 
 def _free(folder: Path, stem: str) -> Path:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from listener.actions.account import ActionStats
 from listener.actions.base import ActionContext, Recording
-from listener.actions.clip import ClipAction, ClipOptions, safe_name
+from listener.actions.clip import ClipAction, ClipOptions
 from listener.actions.command import CommandAction, CommandOptions
+from listener.actions.names import safe_name
 from listener.actions.runner import ActionRunner
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError
