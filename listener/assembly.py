@@ -1,6 +1,7 @@
 """From a configuration to the parts that it names: model, rules, sources, actions."""
 
 import gc
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -10,6 +11,7 @@ from typing import Any
 
 from listener import plugins
 from listener.actions.base import Action
+from listener.actions.function import function_action
 from listener.actions.trigger import label_matches
 from listener.classifiers.base import Classifier
 from listener.classifiers.bundle import read_card
@@ -18,10 +20,11 @@ from listener.config import (
     EventSettings,
     LabelEventSettings,
     ModelSettings,
+    Options,
     PluginSettings,
 )
 from listener.config_file import ConfigFile, validate
-from listener.errors import ConfigError, ListenerError, PluginError
+from listener.errors import BrokenPluginError, ConfigError, ListenerError, PluginError, one_line
 from listener.events import LabelRule
 from listener.files import is_file
 from listener.resources import bundled_models
@@ -78,10 +81,20 @@ def build_classifier(file: ConfigFile) -> Classifier:
     card = read_card(path, card_path)
     try:
         with _made_to_last():
-            make: MakeClassifier = plugins.load("classifiers", settings.use)
+            loaded = plugins.load("classifiers", settings.use, plugin_folder(file))
+            make: MakeClassifier = usable("classifiers", loaded)
     except PluginError as error:
         raise ConfigError(file.problem(("model", "use"), str(error))) from error
-    return make(path, card, settings.precision, settings.threads)
+    try:
+        classifier = make(path, card, settings.precision, settings.threads)
+    except ListenerError:
+        raise
+    except Exception as error:  # a stranger's constructor may raise anything
+        raise ConfigError(file.problem(("model", "use"), _not_set_up(error))) from error
+    if not isinstance(classifier, Classifier):
+        message = f"'{settings.use}' makes no classifier, but {type(classifier).__name__}"
+        raise ConfigError(file.problem(("model", "use"), message))
+    return classifier
 
 
 @contextmanager
@@ -155,8 +168,8 @@ def build_sources(file: ConfigFile) -> list[Source]:
             source: Source = _make("sources", settings, file, ("sources", index))
             source.health = settings.health
             sources.append(source)
-        except ConfigError as error:
-            problems.extend(error.problems)
+        except (ConfigError, BrokenPluginError) as error:
+            problems.extend(str(error).splitlines())
     problems.extend(_doubles(file, "sources", file.config.sources))
     if not file.config.sources:
         problems.append(file.problem(("sources",), "there is none; name one, such as {use: microphone}"))
@@ -165,8 +178,20 @@ def build_sources(file: ConfigFile) -> list[Source]:
     return sources
 
 
-def build_actions(file: ConfigFile, card: ModelCard) -> list[tuple[Action, ActionSettings]]:
+def build_actions(
+    file: ConfigFile, card: ModelCard, leave_out: Callable[[str], None] | None = None
+) -> list[tuple[Action, ActionSettings]]:
     """Make the actions; none is opened.
+
+    Parameters
+    ----------
+    file
+        The configuration.
+    card
+        Of the model.
+    leave_out
+        Called with a line about each action whose plug-in is broken, which is left out then; None: that is
+        a problem like any other.
 
     Raises
     ------
@@ -189,6 +214,8 @@ def build_actions(file: ConfigFile, card: ModelCard) -> list[tuple[Action, Actio
             problems.append(file.problem((*place, "schedule"), message))
         try:
             actions.append((_make("actions", settings, file, place), settings))
+        except BrokenPluginError as error:
+            (leave_out or problems.append)(str(error))
         except ConfigError as error:
             problems.extend(error.problems)
     problems.extend(_doubles(file, "actions", file.config.actions))
@@ -197,22 +224,71 @@ def build_actions(file: ConfigFile, card: ModelCard) -> list[tuple[Action, Actio
     return actions
 
 
+def plugin_folder(file: ConfigFile) -> Path | None:
+    """Give the folder from which ``use: python:FILE:NAME`` counts: that of the configuration."""
+    return None if file.path is None else file.path.parent
+
+
+def usable(kind: plugins.Kind, plugin: Any) -> Any:
+    """Give a plug-in in the form in which it is called; a function becomes an action.
+
+    Raises
+    ------
+    BrokenPluginError
+        What was imported is no plug-in of its kind.
+    """
+    told = getattr(plugin, "__name__", type(plugin).__name__)
+    if kind == "classifiers":
+        if not callable(plugin):
+            raise BrokenPluginError(f"'{told}' is no classifier: it must be a class, or a function")
+        return plugin
+    if kind == "actions" and inspect.isroutine(plugin):
+        return function_action(plugin)
+    base = Action if kind == "actions" else Source
+    if not (isinstance(plugin, type) and issubclass(plugin, base)):
+        or_function = "a function on_event(event), or " if kind == "actions" else ""
+        whole = f"{base.__module__}.{base.__name__}"
+        raise BrokenPluginError(f"'{told}' must be {or_function}a class that derives from {whole}")
+    if inspect.isabstract(plugin):
+        missing = ", ".join(sorted(plugin.__abstractmethods__))
+        raise BrokenPluginError(f"'{told}' cannot be used: it has no {missing}")
+    if not (isinstance(plugin.Options, type) and issubclass(plugin.Options, Options)):
+        raise BrokenPluginError(
+            f"'{told}' cannot be used: its Options must derive from listener.config.Options"
+        )
+    return plugin
+
+
 def _make(kind: plugins.Kind, settings: PluginSettings, file: ConfigFile, place: Location) -> Any:
     """Make one plug-in out of its part of the configuration."""
     try:
-        plugin = plugins.load(kind, settings.use)
+        plugin = usable(kind, plugins.load(kind, settings.use, plugin_folder(file)))
+    except BrokenPluginError as error:
+        raise BrokenPluginError(file.problem((*place, "use"), str(error))) from error
     except ListenerError as error:
         raise ConfigError(file.problem((*place, "use"), str(error))) from error
-    options = validate(
-        plugin.Options, settings.model_extra, file.path, file.lines, place, type(settings), file.secrets
-    )
     try:
-        return plugin(settings.name or settings.use, options)
+        options = validate(
+            plugin.Options, settings.model_extra, file.path, file.lines, place, type(settings), file.secrets
+        )
+        return _made(plugin, settings.name or settings.use, options, file, place)
+    except ListenerError:
+        raise
+    except Exception as error:  # a stranger's validator or constructor may raise anything
+        raise BrokenPluginError(file.problem(place, _not_set_up(error))) from error
+
+
+def _made(
+    plugin: Callable[[str, Options], Any], name: str, options: Options, file: ConfigFile, place: Location
+) -> Any:
+    try:
+        return plugin(name, options)
     except ListenerError as error:
         raise ConfigError(file.problem(place, str(error))) from error
-    except Exception as error:  # a stranger's constructor may raise anything
-        message = f"cannot be set up: {type(error).__name__}: {error}"
-        raise ConfigError(file.problem(place, message)) from error
+
+
+def _not_set_up(error: Exception) -> str:
+    return f"cannot be set up: {type(error).__name__}: {one_line(error)}"
 
 
 def _rule(default: EventSettings, own: LabelEventSettings | None, card: Thresholds) -> LabelRule:

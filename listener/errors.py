@@ -97,7 +97,11 @@ class TransientError(ActionError):
 
 
 class PluginError(ListenerError):
-    """An extension cannot be found, imported or used."""
+    """An extension cannot be found."""
+
+
+class BrokenPluginError(PluginError):
+    """An extension's own code fails where it is imported or made: the program goes on without it."""
 
 
 class DatasetError(ListenerError):

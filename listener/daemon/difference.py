@@ -1,14 +1,31 @@
 """What a new configuration changes of the one in force."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from listener.assembly import find_model
+from listener.assembly import find_model, plugin_folder
+from listener.config import PluginSettings
 from listener.config_file import ConfigFile
+from listener.errors import PluginError
+from listener.plugins import python_file
 
-Stamp = tuple[tuple[str, int, int, int], ...]
-"""Of each of a model's files: path, inode, size, and when it was written (ns)."""
+Stamp = tuple[python_file.Stamp, ...]
+"""Of files that belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """The files that a configuration names, as they were at a moment."""
+
+    model: Stamp
+    """The model's, and that of a classifier in a Python file."""
+
+    sources: Stamp
+    """Of sources in Python files."""
+
+    actions: Stamp
+    """Of actions in Python files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +57,53 @@ class Difference:
         return self.model or self.analysis or self.actions or self.sources
 
 
-def difference(before: ConfigFile, stamp: Stamp, after: ConfigFile) -> Difference:
+def difference(before: ConfigFile, stamps: Stamps, after: ConfigFile) -> Difference:
     """Compare two configurations.
 
     Parameters
     ----------
     before
         The one in force.
-    stamp
-        The model's files as they were when it was loaded.
+    stamps
+        Its files as they were when they were loaded.
     after
         The new one.
     """
     old, new = before.config, after.config
+    now = stamps_of(after)
     return Difference(
-        model=old.model != new.model or stamp != model_stamp(after),
+        model=old.model != new.model or stamps.model != now.model,
         analysis=(old.events, old.windows) != (new.events, new.windows),
-        actions=(old.actions, old.place) != (new.actions, new.place),
-        sources=old.sources != new.sources,
+        actions=(old.actions, old.place, stamps.actions) != (new.actions, new.place, now.actions),
+        sources=(old.sources, stamps.sources) != (new.sources, now.sources),
     )
 
 
-def model_stamp(file: ConfigFile) -> Stamp:
-    """Give what tells whether the files of a model were changed."""
-    paths = [find_model(file.config.model, file)]
-    if (card := file.config.model.card) is not None:
-        paths += [card] if file.path is None else [card, file.path.parent / card]
-    return tuple(_stamps(paths))
+def stamps_of(file: ConfigFile) -> Stamps:
+    """Give what tells whether the files of a configuration were changed."""
+    config = file.config
+    model = [find_model(config.model, file)]
+    if (card := config.model.card) is not None:
+        model += [card] if file.path is None else [card, file.path.parent / card]
+    return Stamps(
+        model=_stamp([*model, *_python_files([config.model.use], file)]),
+        sources=_stamp(_python_files(_uses(config.sources), file)),
+        actions=_stamp(_python_files(_uses(config.actions), file)),
+    )
 
 
-def _stamps(paths: Iterable[Path]) -> Iterable[tuple[str, int, int, int]]:
-    for path in paths:
+def _uses(settings: Sequence[PluginSettings]) -> list[str]:
+    return [each.use for each in settings]
+
+
+def _python_files(uses: Iterable[str], file: ConfigFile) -> Iterable[Path]:
+    for use in filter(python_file.is_reference, uses):
         try:
-            found = path.stat()
-        except (OSError, ValueError):  # it is missing: whoever loads it says so
+            yield python_file.parse(use, plugin_folder(file)).path
+        except PluginError:  # whoever loads it says so
             continue
-        yield str(path), found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _stamp(paths: Iterable[Path]) -> Stamp:
+    found = [python_file.stamp_of(path) for path in paths]
+    return tuple(stamp for stamp in found if stamp is not None)  # one is missing: whoever loads it says so

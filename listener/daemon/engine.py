@@ -232,6 +232,13 @@ class Engine:
             before.classifier.close()
         return True
 
+    def action_in_force(self, new: Action, wanted: ActionSettings) -> Action | None:
+        """Give the action that does already what a new one would: its settings and its code are the same."""
+        before = self._pipeline.actions
+        return next(
+            (action for action, settings in before if settings == wanted and type(action) is type(new)), None
+        )
+
     def announce(self, event: Event) -> None:
         """Tell of an event that comes from elsewhere than the model, and whose sound nobody has."""
         self._pipeline.announce(event)
@@ -271,7 +278,7 @@ class Engine:
             classifier,
             build_rules(file, classifier.card),
             setup.hop_s,
-            build_actions(file, classifier.card),
+            build_actions(file, classifier.card, _leave_out),
             self._on_event,
             on_step,
             duration_s,
@@ -283,11 +290,7 @@ class Engine:
     def _actions_of(self, setup: Setup) -> list[tuple[Action, ActionSettings]]:
         """Make the actions of a configuration; those that are as before are those before."""
         made = build_actions(setup.file, setup.classifier.card)
-        before = self._pipeline.actions
-        return [
-            (next((action for action, settings in before if settings == wanted), new), wanted)
-            for new, wanted in made
-        ]
+        return [(self.action_in_force(new, wanted) or new, wanted) for new, wanted in made]
 
     def _begin(self, setup: Setup, pipeline: Pipeline) -> None:
         self._setup, self._pipeline, self._hop_s = setup, pipeline, setup.hop_s
@@ -333,6 +336,10 @@ class Engine:
         if told != self._told:
             self._told = told
             self._listeners.on_model(*told)
+
+
+def _leave_out(problem: str) -> None:
+    log.error("%s; the program goes on without this action", problem)
 
 
 def _has_let_go(pipeline: Pipeline) -> bool:

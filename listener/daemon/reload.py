@@ -8,12 +8,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from listener.actions.lane import open_action
 from listener.assembly import build_actions, build_rules, build_sources, idle_settings
 from listener.config_file import ConfigFile
-from listener.daemon.difference import Difference, difference
+from listener.daemon.difference import Difference, difference, stamps_of
 from listener.daemon.engine import Engine
 from listener.daemon.notify import Notifier
 from listener.daemon.setup import Setup, load
@@ -115,14 +116,14 @@ class _Reload(threading.Thread):
 
     def _do(self) -> None:
         file, before = self._read(), self._engine.setup
-        what = difference(before.file, before.stamp, file)
+        what = difference(before.file, before.stamps, file)
         for warning in idle_settings(file):
             log.warning("%s", warning)
         if not what:
             log.info("the configuration has not changed: nothing to do")
             return
         log.info("the configuration has changed: %s", what)
-        setup = _checked(file, before, what)
+        setup = _checked(file, self._engine, what)
         try:
             taken = not self._abandoned.is_set() and self._take(setup, what)
         except BaseException:
@@ -147,7 +148,7 @@ def _drop(setup: Setup, before: Setup) -> None:
         setup.classifier.close()
 
 
-def _checked(file: ConfigFile, before: Setup, what: Difference) -> Setup:
+def _checked(file: ConfigFile, engine: Engine, what: Difference) -> Setup:
     """Load a configuration's model, where it is another one, and see that all parts can work.
 
     Raises
@@ -156,6 +157,7 @@ def _checked(file: ConfigFile, before: Setup, what: Difference) -> Setup:
         Some cannot; every problem is named at once.
     """
     problems: list[str] = []
+    before = engine.setup
 
     def attempt(work: Callable[[], Result]) -> Result | None:
         try:
@@ -164,13 +166,15 @@ def _checked(file: ConfigFile, before: Setup, what: Difference) -> Setup:
             problems.extend(str(error).splitlines())
             return None
 
-    setup = attempt(lambda: load(file) if what.model else Setup(file, before.classifier, before.stamp))
+    setup = attempt(lambda: load(file) if what.model else _with_model_of(before, file))
     if setup is not None:
         card = setup.classifier.card
         attempt(lambda: build_rules(file, card))
-        for action, settings in attempt(lambda: build_actions(file, card)) or []:
+        # One that was broken at the start does not stand in the way of other changes.
+        leave_out = None if what.actions else log.warning
+        for action, settings in attempt(lambda: build_actions(file, card, leave_out)) or []:
             # What an action holds that goes on cannot always be opened twice.
-            if settings not in before.file.config.actions:
+            if engine.action_in_force(action, settings) is None:
                 attempt(lambda action=action: open_action(action))  # type: ignore[misc]
                 action.close()
     _check_sources(file, before.file, attempt)
@@ -180,6 +184,10 @@ def _checked(file: ConfigFile, before: Setup, what: Difference) -> Setup:
         raise ConfigError(*dict.fromkeys(problems))
     assert setup is not None  # or there is a problem
     return setup
+
+
+def _with_model_of(before: Setup, file: ConfigFile) -> Setup:
+    return Setup(file, before.classifier, replace(stamps_of(file), model=before.stamps.model))
 
 
 def _check_sources(

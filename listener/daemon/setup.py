@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from listener.assembly import build_classifier
 from listener.classifiers.base import Classifier
 from listener.config_file import ConfigFile
-from listener.daemon.difference import Stamp, model_stamp
+from listener.daemon.difference import Stamps, stamps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Setup:
     classifier: Classifier
     """The model."""
 
-    stamp: Stamp
-    """Its files as they were when it was loaded."""
+    stamps: Stamps
+    """The files of both as they were when they were loaded."""
 
     @property
     def hop_s(self) -> float:
@@ -35,5 +35,5 @@ def load(file: ConfigFile) -> Setup:
     ListenerError
         It cannot be loaded.
     """
-    stamp = model_stamp(file)  # before it is read: what is written meanwhile is seen as a change
-    return Setup(file, build_classifier(file), stamp)
+    stamps = stamps_of(file)  # before they are read: what is written meanwhile is seen as a change
+    return Setup(file, build_classifier(file), stamps)
