@@ -24,7 +24,7 @@ from listener.config import (
     PluginSettings,
 )
 from listener.config_file import ConfigFile, validate
-from listener.errors import BrokenPluginError, ConfigError, ListenerError, PluginError, one_line
+from listener.errors import ActionError, BrokenPluginError, ConfigError, ListenerError, PluginError, one_line
 from listener.events import LabelRule
 from listener.files import is_file
 from listener.resources import bundled_models
@@ -213,11 +213,14 @@ def build_actions(
             message = "follows the sun: say where, as in place: {latitude: 52.5, longitude: 13.4}"
             problems.append(file.problem((*place, "schedule"), message))
         try:
-            actions.append((_make("actions", settings, file, place), settings))
+            action: Action = _make("actions", settings, file, place)
+            actions.append((action, action.adapt(settings)))
         except BrokenPluginError as error:
             (leave_out or problems.append)(str(error))
         except ConfigError as error:
             problems.extend(error.problems)
+        except ActionError as error:
+            problems.append(file.problem(place, str(error)))
     problems.extend(_doubles(file, "actions", file.config.actions))
     if problems:
         raise ConfigError(*problems)

@@ -176,9 +176,22 @@ class Action(ABC):
     is_remote: bool = False
     """It talks to another machine, which may be away: see `listener.actions.limits`."""
 
+    patience_s: float | None = None
+    """Its deadline, unless its settings tell one, in seconds; None: that of its kind."""
+
     def __init__(self, name: str, options: config.Options) -> None:
         self.name = name
         self.options = options
+
+    def adapt(self, settings: config.ActionSettings) -> config.ActionSettings:
+        """Give the settings that all actions have as they suit this one; called once, before `join`.
+
+        Raises
+        ------
+        ActionError
+            It cannot work with them; the message names the setting.
+        """
+        return settings
 
     def join(self, program: Program) -> None:
         """Get to know the program; called once, before `open`. Most actions have no need of it."""

@@ -1,0 +1,15 @@
+"""``use: mqtt``: tell a broker of what was heard, and Home Assistant how all is.
+
+::
+
+    run -> outbox (a file, bounded) --.
+                                       link (a thread) -> connection (paho) -> broker
+    program -> home -> states --------'
+
+An event waits in the outbox until the broker has acknowledged it, over a restart of either side. What
+describes how things are (the states) is not queued: whoever connects is told how it is then.
+"""
+
+from listener.actions.mqtt.action import MqttAction
+
+__all__ = ["MqttAction"]
