@@ -123,7 +123,9 @@ class Account:
         )
 
     def tell(self, event: Event, error: BaseException) -> None:
-        """Say what went wrong for good."""
+        """Say what went wrong for good, unless the action has said so (``is_told``)."""
+        if getattr(error, "is_told", False):
+            return
         if isinstance(error, GivenUpError):
             log.error("action '%s' on %s is given up: %s", self._name, event.label, error)
             if error.hangs:

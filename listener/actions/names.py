@@ -24,7 +24,7 @@ def safe_part(name: str, n_bytes: int, otherwise: str) -> str:
     Parameters
     ----------
     name
-        Made of `safe_name`\\ s, and of what the user has written between them; no ``/`` is in it.
+        Values that went through `safe_name`, and what the user has written between them; no ``/`` is in it.
     n_bytes
         How long it may be in UTF-8.
     otherwise

@@ -223,12 +223,12 @@ def test_a_file_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def disk_full(file: int) -> None:
-        raise OSError(28, "No space left on device")
+    def disk_broken(file: int) -> None:
+        raise OSError(5, "Input/output error")
 
     action = clip_action(tmp_path)
-    monkeypatch.setattr("os.fsync", disk_full)
-    with pytest.raises(ActionError, match=r"no clip can be written to '.*': No space left on device"):
+    monkeypatch.setattr("os.fsync", disk_broken)
+    with pytest.raises(ActionError, match=r"no clip can be written to '.*': Input/output error"):
         run(action)
     assert not list(tmp_path.iterdir())
 
@@ -261,7 +261,19 @@ def test_settings_as_they_stand_in_a_file() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"filename": "a/{label}"},
+        {"filename": "/{label}"},
+        {"filename": "{label}/"},
+        {"filename": "a//b"},
+        {"filename": "a/../b"},
+        {"filename": "../b"},
+        {"filename": "./b"},
+        {"filename": "a\0b"},
+        {"filename": "a\nb"},
+        {"filename": "/".join("abcdefghij")},
+        {"format": "mp3"},
+        {"keep_days": 0},
+        {"keep_count": 0},
+        {"keep_best": 3},
         {"filename": "{lable}"},
         {"filename": ".."},
         {"filename": ""},
