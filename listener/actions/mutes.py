@@ -1,6 +1,11 @@
 """What microphones hear of the noise that an action makes itself."""
 
-from listener.types import Event
+from collections import deque
+
+from listener.types import STATUS, Event
+
+KEPT_MUTES = 256
+"""Of each source: an event is told far sooner after its onset than so many actions can make noise."""
 
 
 class Mutes:
@@ -8,7 +13,7 @@ class Mutes:
 
     def __init__(self) -> None:
         self._now_s: dict[str, float] = {}
-        self._muted: dict[str, tuple[float, float, str]] = {}
+        self._muted: dict[str, deque[tuple[float, float, str]]] = {}
 
     def follow(self, source: str, at_s: float) -> None:
         """A source is at a stream time, in seconds."""
@@ -17,11 +22,14 @@ class Mutes:
     def begin(self, action: str, mute_s: float) -> None:
         """An action makes noise for ``mute_s`` seconds from now on."""
         for source, now_s in self._now_s.items():
-            _, until_s, _ = self._muted.get(source, (0.0, 0.0, ""))
-            if now_s + mute_s > until_s:
-                self._muted[source] = now_s, now_s + mute_s, action
+            muted = self._muted.setdefault(source, deque(maxlen=KEPT_MUTES))
+            muted.append((now_s, now_s + mute_s, action))
 
     def by(self, event: Event) -> str:
-        """Name the action in whose noise an event began; empty if none."""
-        from_s, until_s, action = self._muted.get(event.source, (0.0, 0.0, ""))
-        return action if from_s <= event.onset_s < until_s else ""
+        """Name the action in whose noise an event began; empty if none. Nobody hears what is no sound."""
+        if event.label.startswith(STATUS):
+            return ""
+        for from_s, until_s, action in self._muted.get(event.source, ()):
+            if from_s <= event.onset_s < until_s:
+                return action
+        return ""

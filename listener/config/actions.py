@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from listener.config.options import Options, PluginSettings, PositiveSeconds, Score, Seconds
 from listener.types import Phase
@@ -13,8 +13,13 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 DAYS: tuple[Day, ...] = get_args(Day)
 
-MOMENT = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00|(?:sunrise|sunset|dawn|dusk)(?:[+-]\d\d:[0-5]\d)?")
-"""``22:00``, ``sunset``, ``sunrise+00:30``."""
+CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d|24:00"
+SUN = r"(?:dawn|sunrise|sunset|dusk)(?:[+-](?:0\d|1[01]):[0-5]\d)?"
+MOMENT = re.compile(f"{CLOCK}|{SUN}")
+"""``22:00``, ``sunset``, ``sunrise+00:30``; the sun's are moved by less than half a day."""
+
+BARE_TIMES = range(10 * 60, 24 * 60 + 1)
+"""What YAML makes of ``22:00`` without quotation marks: a number to base 60, and so its minutes."""
 
 WHEN: dict[str, tuple[Phase, ...]] = {
     "onset": (Phase.ONSET,),
@@ -27,7 +32,25 @@ WHEN: dict[str, tuple[Phase, ...]] = {
 
 
 def _as_tuple(value: Any) -> Any:
+    """One stands for a list of one."""
+    if isinstance(value, list):
+        return tuple(value)
     return (value,) if isinstance(value, dict) else value
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value in BARE_TIMES:
+        return f"{value // 60:02}:{value % 60:02}"
+    return value
+
+
+def _is_a_moment(value: str) -> str:
+    if not MOMENT.fullmatch(value):
+        raise ValueError('must be a time such as "22:00", or sunrise, sunset, dawn, dusk, "sunset-00:30"')
+    return value
+
+
+Moment = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_a_moment)]
 
 
 class LabelCondition(Options):
@@ -53,20 +76,20 @@ class RateLimit(Options):
 class ScheduleSettings(Options):
     """A part of the week."""
 
-    days: tuple[Day, ...] = DAYS
+    days: Annotated[tuple[Day, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = DAYS
     """Days on which it begins."""
 
-    begin: str = "00:00"
+    begin: Moment = "00:00"
     """``22:00``, or ``sunrise``, ``sunset``, ``dawn``, ``dusk``, which may be moved: ``sunset-00:30``."""
 
-    end: str = "24:00"
-    """As ``begin``; at or before it, it lies on the next day."""
+    end: Moment = "24:00"
+    """As ``begin``; ``06:00`` after a begin in the evening lies on the next day: see docs/actions.md."""
 
-    @field_validator("begin", "end")
+    @field_validator("begin")
     @classmethod
-    def _is_a_moment(cls, value: str) -> str:
-        if not MOMENT.fullmatch(value):
-            raise ValueError('must be a time such as "22:00", or sunrise, sunset, dawn, dusk, "sunset-00:30"')
+    def _is_on_its_day(cls, value: str) -> str:
+        if value == "24:00":
+            raise ValueError('must be before 24:00: "00:00" is where the next day begins')
         return value
 
     @property
@@ -126,9 +149,15 @@ class PlaceSettings(Options):
         if value is not None:
             try:
                 ZoneInfo(value)
-            except (OSError, ValueError):
-                raise ValueError("is no time zone: write it as Europe/Berlin") from None
+            except (OSError, ValueError, LookupError):
+                raise ValueError("must be a time zone such as Europe/Berlin") from None
         return value
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.latitude is None) is not (self.longitude is None):
+            raise ValueError("latitude and longitude go together")
+        return self
 
     @property
     def is_known(self) -> bool:
@@ -165,10 +194,10 @@ class ActionSettings(PluginSettings):
     """Where the sun of its schedule rises; the configuration's ``place`` unless told."""
 
     unless: Annotated[tuple[LabelCondition, ...], BeforeValidator(_as_tuple)] = ()
-    """It does not answer if one of these was heard."""
+    """It does not answer if one of these was heard, from the same source."""
 
     after: Annotated[tuple[LabelCondition, ...], BeforeValidator(_as_tuple)] = ()
-    """It answers only if one of these had begun before."""
+    """It answers only if one of these had begun before, at the same source."""
 
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     """It answers to every so-maniest event, if those came within ``within_s`` seconds."""
@@ -177,10 +206,10 @@ class ActionSettings(PluginSettings):
     """See ``count``."""
 
     cooldown_s: Seconds = 0.0
-    """It does not answer for this long after an event that it answered."""
+    """It does not answer for this long after the onset of an event of that source that it answered."""
 
     limit: RateLimit | None = None
-    """How often it answers at most."""
+    """How many events of a source it answers at most."""
 
     mute_s: Seconds = 0.0
     """It makes noise: no action answers to what begins within this time after it has started."""
@@ -209,9 +238,11 @@ class ActionSettings(PluginSettings):
         return WHEN[self.when]
 
     @model_validator(mode="after")
-    def _counts_within_a_time(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.count > 1 and self.within_s is None:
             raise ValueError("count needs within_s: how many seconds the events may be apart")
         if self.count == 1 and self.within_s is not None:
             raise ValueError("within_s needs count: how many events")
+        if "update_s" in self.model_fields_set and Phase.UPDATE not in self.phases:
+            raise ValueError("update_s needs when: update, or when: all")
         return self
