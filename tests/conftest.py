@@ -22,7 +22,7 @@ if "avx512f" not in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="re
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-pytest_plugins = ["tests.disk", "tests.settable_clock", "tests.virtual_microphone"]
+pytest_plugins = ["tests.disk", "tests.http_server", "tests.settable_clock", "tests.virtual_microphone"]
 
 THREADS_END_WITHIN_S = 5.0
 """How long a thread may take to end after the test that started it: the machine may be busy."""
