@@ -84,6 +84,7 @@ class Lane:
         self._audio = audio
         self._board = board
         self._cancel_s = cancel_s
+        self._changed = threading.Condition(board.lock)
         self._inbox: deque[Job] = deque()
         self._running: set[Job] = set()
         self._account = Account(action.name)
@@ -97,9 +98,7 @@ class Lane:
 
     def judge(self, event: Event, at_s: float) -> Verdict:
         """Tell whether the action answers to an event, and why. Call with the board held."""
-        verdict = self._trigger.judge(event, at_s, self._board.mutes.by(event))
-        if verdict.fires and self.is_paused:
-            verdict = Verdict(False, "it is switched off")
+        verdict = self._trigger.judge(event, at_s, self._board.mutes.by(event), self.is_paused)
         if verdict.is_meant and not verdict.fires:
             self._account.count("held")
         return verdict
@@ -117,6 +116,7 @@ class Lane:
         if policy == "restart":
             for job in self._running:
                 job.is_replaced = True
+            self.wake()
             self._account.count("skipped", len(self._inbox))
             for job in self._inbox:
                 self._finish(job)
@@ -137,6 +137,7 @@ class Lane:
             job.telling = telling
             telling.add()
         self._inbox.append(job)
+        self.wake()
         return job
 
     def complain_of_full_inbox(self) -> None:
@@ -146,7 +147,7 @@ class Lane:
 
     def stats(self) -> ActionStats:
         """Give the counts."""
-        with self._board.changed:
+        with self._board.lock:
             return self._account.stats(len(self._inbox), self.is_paused)
 
     def start(self) -> None:
@@ -160,7 +161,12 @@ class Lane:
         Call with the board held. The lane closes its action by itself.
         """
         self._retires_at = time.monotonic() + budget_s
-        self._board.changed.notify_all()
+        self._board.file_written.notify_all()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let its threads see what has changed. Call with the board held."""
+        self._changed.notify_all()
 
     @property
     def is_busy(self) -> bool:
@@ -195,7 +201,7 @@ class Lane:
                 log.exception("action '%s' failed: %s", self.action.name, described(error))
             finally:
                 self._finish(job)
-        with self._board.changed:
+        with self._board.lock:
             self._at_work -= 1
             is_last = not self._at_work
         if is_last:
@@ -207,16 +213,19 @@ class Lane:
     def _stop_at(self) -> float:
         return min(self._board.stop_at, self._retires_at)
 
-    def _wait(self, done: Callable[[], bool], until: float) -> bool:
+    def _wait(
+        self, done: Callable[[], bool], until: float, changed: threading.Condition | None = None
+    ) -> bool:
         """Wait until ``done()``, a moment of ``time.monotonic()`` or the stop; tell whether it is done."""
-        with self._board.changed:
+        changed = changed or self._changed
+        with changed:
             while not done() and (left_s := min(until, self._stop_at) - time.monotonic()) > 0:
-                self._board.changed.wait(left_s)
+                changed.wait(left_s)
             return done()
 
     def _next(self) -> Job | None:
         """Give the next event; wait for it, and while the breaker is open. None: it is over."""
-        with self._board.changed:
+        with self._board.lock:
             while True:
                 now = time.monotonic()
                 if now >= self._stop_at or (not self._inbox and self._stop_at < inf):
@@ -226,14 +235,14 @@ class Lane:
                     self._running.add(job)
                     return job
                 until = min(self._stop_at, self._breaker.open_until if self._inbox else inf)
-                self._board.changed.wait(None if until == inf else until - now)
+                self._changed.wait(None if until == inf else until - now)
 
     def _do(self, job: Job) -> None:
         # The event before this one may have waited for `after_s` of sound, which is nobody's delay.
         gone_at = job.submitted_at + self._limits.deadline_s + self.action.after_s
         if self._refuses(job, gone_at):
             return
-        self._wait(lambda: all(writer.done for writer in job.waits_for), gone_at)
+        self._wait(lambda: all(writer.done for writer in job.waits_for), gone_at, self._board.file_written)
         while True:
             if time.monotonic() >= self._stop_at:
                 self._count("dropped")
@@ -247,17 +256,17 @@ class Lane:
                 return
 
     def _note_start(self, job: Job) -> None:
-        with self._board.changed:
+        with self._board.lock:
+            if self.settings.mute_s:
+                self._board.mutes.begin(self.action.name, self.settings.mute_s)
             if job.attempt > 1:
                 self._account.count("retried")
                 return
             self._account.note_start(job.event, job.submitted_at)
-            if self.settings.mute_s:
-                self._board.mutes.begin(self.action.name, self.settings.mute_s)
 
     def _attempt(self, job: Job) -> BaseException | None:
         """Run it once; give what went wrong, if anything did."""
-        run = Run(self.action, job, self._board, self.settings.timeout_s + self.action.after_s)
+        run = Run(self.action, job, self._board, self._changed, self.settings.timeout_s + self.action.after_s)
         if self._wait(lambda: run.finished or job.is_replaced, run.ends_at) and run.finished:
             return run.error
         return self._give_up(run, job)
@@ -312,7 +321,7 @@ class Lane:
             if isinstance(error, GivenUpError) and error.hangs:
                 self._count("hung")
             self._account.tell(job.event, error)
-        with self._board.changed:
+        with self._board.lock:
             recovered = error is None and self._breaker.worked()
             pause_s = None if error is None else self._breaker.failed(time.monotonic())
         if recovered:
@@ -339,7 +348,7 @@ class Lane:
         return self._hanging
 
     def _drop_rest(self) -> None:
-        with self._board.changed:
+        with self._board.lock:
             rest = list(self._inbox)
             self._inbox.clear()
             self._account.count("dropped", len(rest))
@@ -350,10 +359,11 @@ class Lane:
             log.error("action '%s': %d events were dropped at the stop", self.action.name, len(rest))
 
     def _finish(self, job: Job) -> None:
-        with self._board.changed:
+        with self._board.lock:
             job.done = True
             self._running.discard(job)
-            self._board.changed.notify_all()
+            if self.action.writes_clip or self.action.writes_picture:
+                self._board.file_written.notify_all()
         if job.hold is not None:
             job.hold.release()
         if job.telling is not None and not job.is_cut_short:
@@ -366,7 +376,7 @@ class Lane:
             log.exception("action '%s' could not be closed: %s", self.action.name, described(error))
 
     def _count(self, what: str) -> None:
-        with self._board.changed:
+        with self._board.lock:
             self._account.count(what)
 
 

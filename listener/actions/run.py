@@ -22,10 +22,15 @@ FileKind = Literal["clip", "picture"]
 
 
 class Board:
-    """What all actions of a runner share. Whoever reads or writes it holds ``changed``."""
+    """What all actions of a runner share. Whoever reads or writes it holds ``lock``.
+
+    Each lane waits on a condition of its own, or every event would wake the threads of every action.
+    """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.file_written = threading.Condition(self.lock)
+        """Notified when an action is through that makes clips or pictures, and at the stop."""
         self.stop_at = inf
         """``time.monotonic()`` at which everything ends; infinite until the stop."""
         self.mutes = Mutes()
@@ -39,14 +44,14 @@ class Board:
 
     def publish(self, kind: FileKind, event: Event, path: Path) -> None:
         """Remember where a clip or picture of an event was written."""
-        with self.changed:
+        with self.lock:
             self._files[event.id, kind] = path
             if len(self._files) > KEPT_FILES:
                 self._files.popitem(last=False)
 
     def file_of(self, kind: FileKind, event: Event) -> Path | None:
         """Give the clip or picture of an event, if there is one by now."""
-        with self.changed:
+        with self.lock:
             return self._files.get((event.id, kind))
 
 
@@ -130,12 +135,16 @@ class Run:
     job
         With what.
     board
-        Told when it ends.
+        Knows the clips and pictures of the event.
+    changed
+        Notified when it ends.
     time_s
         How long it may take, in seconds.
     """
 
-    def __init__(self, action: Action, job: Job, board: Board, time_s: float) -> None:
+    def __init__(
+        self, action: Action, job: Job, board: Board, changed: threading.Condition, time_s: float
+    ) -> None:
         self.ends_at = time.monotonic() + time_s
         self.finished = False
         self.error: BaseException | None = None
@@ -143,6 +152,7 @@ class Run:
         self._job = job
         self._attempt = job.attempt
         self._board = board
+        self._changed = changed
         self._cancelled = threading.Event()
         self.thread = threading.Thread(target=self._run, name=f"action:{action.name}:run", daemon=True)
         self.thread.start()
@@ -159,9 +169,9 @@ class Run:
             self._action.run(self._job.event, self._context())
         except BaseException as error:  # noqa: BLE001 - even SystemExit is a failure of this run and no more
             self.error = error
-        with self._board.changed:
+        with self._changed:
             self.finished = True
-            self._board.changed.notify_all()
+            self._changed.notify_all()
 
     def _context(self) -> ActionContext:
         event = self._job.event

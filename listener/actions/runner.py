@@ -74,7 +74,7 @@ class ActionRunner:
     @property
     def is_busy(self) -> bool:
         """Something runs or waits."""
-        with self._board.changed:
+        with self._board.lock:
             return any(lane.is_busy for lane in (*self._lanes, *self._retiring))
 
     def start(self, program: Program | None = None) -> None:
@@ -108,7 +108,7 @@ class ActionRunner:
         """
         lanes = self._lanes_of(actions, self._lanes)
         self._begin([lane for lane in lanes if lane not in self._lanes])
-        with self._board.changed:
+        with self._board.lock:
             gone = [lane for lane in self._lanes if lane not in lanes]
             for lane in gone:
                 lane.retire(budget_s)
@@ -129,7 +129,7 @@ class ActionRunner:
         """
         if at_s is None:
             at_s = event.onset_s if event.offset_s is None else event.offset_s
-        with self._board.changed:
+        with self._board.lock:
             self._lasting.note(event)
         self._hand_out(event, at_s, has_sound)
 
@@ -145,7 +145,7 @@ class ActionRunner:
         scores
             Of each label that goes on.
         """
-        with self._board.changed:
+        with self._board.lock:
             self._board.mutes.follow(source, at_s)
             updates = self._lasting.updates(source, scores) if self._wants_updates else ()
         for event in updates:
@@ -156,7 +156,7 @@ class ActionRunner:
         telling = Telling(event, (lambda event: None) if is_update else self._on_told)
         writers: list[tuple[Action, Job]] = []
         full: list[Lane] = []
-        with self._board.changed:
+        with self._board.lock:
             for lane in self._writers_first:
                 verdict = lane.judge(event, at_s)
                 if verdict.is_meant:
@@ -170,7 +170,6 @@ class ActionRunner:
                     full.append(lane)
                 elif lane.action.writes_clip or lane.action.writes_picture:
                     writers.append((lane.action, job))
-            self._board.changed.notify_all()
         for lane in full:
             lane.complain_of_full_inbox()
         telling.finish()
@@ -216,9 +215,11 @@ class ActionRunner:
 
     def hurry(self, budget_s: float) -> None:
         """Take no more events, and end what waits and what runs within ``budget_s`` seconds; do not wait."""
-        with self._board.changed:
+        with self._board.lock:
             self._board.stop_at = min(self._board.stop_at, time.monotonic() + budget_s)
-            self._board.changed.notify_all()
+            for lane in (*self._lanes, *self._retiring):
+                lane.wake()
+            self._board.file_written.notify_all()
 
     def wait(self, until: float) -> list[str]:
         """Wait for the end, until a moment of ``time.monotonic()``; name the threads that go on."""
