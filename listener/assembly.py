@@ -203,8 +203,8 @@ def build_actions(
     for index, settings in enumerate(file.config.actions):
         place = ("actions", index)
         problems += [
-            _unknown_label(file, card, (*place, "labels", n), pattern)
-            for n, pattern in enumerate(settings.labels)
+            _unknown_label(file, card, (*place, *within), pattern)
+            for within, pattern in _named_labels(settings)
             if not any(label_matches(label, pattern) for label in (*card.labels, *STATUS_LABELS))
         ]
         home = settings.place or file.config.place
@@ -301,6 +301,16 @@ def _rule(default: EventSettings, own: LabelEventSettings | None, card: Threshol
     # A threshold_on of one's own keeps the card's distance to threshold_off.
     off = min(on, card.off * (on / card.on)) if off == "auto" else off
     return LabelRule(threshold_on=on, threshold_off=off, **merged)
+
+
+def _named_labels(settings: ActionSettings) -> Iterator[tuple[Location, str]]:
+    """Give the labels that an action's settings name, and where they stand."""
+    for n, pattern in enumerate(settings.labels):
+        yield ("labels", n), pattern
+    for n, condition in enumerate(settings.unless):
+        yield ("unless", n, "label"), condition.label
+    for n, condition in enumerate(settings.after):
+        yield ("after", n, "label"), condition.label
 
 
 def _unknown_label(file: ConfigFile, card: ModelCard, place: Location, label: str) -> str:
