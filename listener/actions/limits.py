@@ -39,7 +39,7 @@ def limits_of(action: Action, settings: ActionSettings) -> Limits:
     remote = action.is_remote
     deadline_s, retry, breaker = settings.deadline_s, settings.retry, settings.breaker
     if deadline_s == "auto":
-        deadline_s = REMOTE_DEADLINE_S if remote else LOCAL_DEADLINE_S
+        deadline_s = action.patience_s or (REMOTE_DEADLINE_S if remote else LOCAL_DEADLINE_S)
     if retry == "auto":
         retry = RetrySettings() if remote else "never"
     if breaker == "auto":
