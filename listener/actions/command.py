@@ -3,43 +3,36 @@
 No shell is involved: ``run`` is a list of arguments, and an event's text fills them
 without being looked at again. The program gets the event as JSON on its standard input
 and in its environment (``LISTENER_*``), a process group of its own, and its output goes
-to the log.
+to the log. It may run as another user, and less urgently than the program that listens.
 """
 
 import os
-import selectors
+import re
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO, Annotated
 
 from pydantic import Field, field_validator
 
 from listener.actions import template
 from listener.actions.base import Action, ActionContext
+from listener.actions.other_user import RunAs, run_as
 from listener.actions.output import OutputLog
+from listener.actions.process import attend, signal_group
 from listener.config import Options
-from listener.errors import ActionError
+from listener.errors import ActionError, printable
 from listener.event_format import event_json
 from listener.types import Event
 
-KILL_AFTER_S = 2.0
-"""Seconds between the polite end of a process group (SIGTERM) and the other (SIGKILL)."""
+FIELDS = (*template.FIELDS, "picture")
+"""What an argument, or a variable of ``env``, may contain."""
 
-LOOK_EVERY_S = 0.1
-"""How often a silent program is looked after: it may have left its output to a child."""
-
-PIPE_BYTES = 65_536
-"""What a pipe holds: all that a program can have written and nobody read when it ends."""
-
-FLOOD_PAUSE_S = 0.001
-"""Rest between two reads of output that is thrown away: reading it must not take the interpreter from the
-threads that listen, and at 64 KiB a read the program still gets rid of 60 MB/s."""
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""Names of environment variables that a shell can read."""
 
 ENVIRONMENT = {
     "LISTENER_EVENT_ID": "id",
@@ -51,6 +44,7 @@ ENVIRONMENT = {
     "LISTENER_OFFSET_S": "offset_s",
     "LISTENER_STARTED_AT": "started_at",
     "LISTENER_CLIP": "clip",
+    "LISTENER_PICTURE": "picture",
 }
 """Variables that a program gets, and the field that is in each; empty where it is not known."""
 
@@ -60,10 +54,20 @@ class CommandOptions(Options):
 
     run: tuple[str, ...] = Field(min_length=1)
     """The program and its arguments; ``{label}``, ``{source}``, ``{score}``, ``{phase}``, ``{id}``,
-    ``{onset_s}``, ``{offset_s}``, ``{started_at}`` and ``{clip}`` are filled in in the arguments."""
+    ``{onset_s}``, ``{offset_s}``, ``{started_at}``, ``{clip}`` and ``{picture}`` are filled in in the
+    arguments."""
 
     cwd: Path | None = None
     """Folder in which it runs; the daemon's own unless told. A relative program is looked for there."""
+
+    env: Mapping[str, str] = {}
+    """Variables that it gets beside the daemon's own; filled in as the arguments are."""
+
+    user: str | None = None
+    """As whom it runs, by name or number, with all groups of that user; for a daemon that is root."""
+
+    nice: Annotated[int, Field(ge=-20, le=19)] | None = None
+    """How much it stands back for others: 0 is usual, 19 the most; the daemon's own unless told."""
 
     @field_validator("run", mode="before")
     @classmethod
@@ -77,7 +81,18 @@ class CommandOptions(Options):
     @classmethod
     def _has_known_fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for argument in value[1:]:
-            template.fields_of(argument, template.FIELDS)
+            template.fields_of(argument, FIELDS)
+        return value
+
+    @field_validator("env")
+    @classmethod
+    def _are_variables(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for name, text in value.items():
+            if not VARIABLE.fullmatch(name):
+                raise ValueError(f"'{printable(name)}' must be a name of letters, digits and _")
+            if name in ENVIRONMENT:
+                raise ValueError(f"{name} is set by the program itself; choose another name")
+            template.fields_of(text, FIELDS)
         return value
 
 
@@ -88,11 +103,14 @@ class CommandAction(Action):
     options: CommandOptions
     _program: str
     _cwd: Path
+    _run_as: RunAs
 
     def __init__(self, name: str, options: CommandOptions) -> None:
         super().__init__(name, options)
-        arguments = options.run[1:]
-        self.wants_clip = any("clip" in template.fields_of(text, template.FIELDS) for text in arguments)
+        texts = (*options.run[1:], *options.env.values())
+        fields = {field for text in texts for field in template.fields_of(text, FIELDS)}
+        self.wants_clip = "clip" in fields
+        self.wants_picture = "picture" in fields
 
     def open(self) -> None:
         """Find the program.
@@ -100,12 +118,16 @@ class CommandAction(Action):
         Raises
         ------
         ActionError
-            It does not exist or may not be executed, or ``cwd`` is no folder.
+            It does not exist or may not be executed, ``cwd`` is no folder, or ``user`` or ``nice`` ask for
+            more than the daemon may do.
         """
         self._cwd = Path(self.options.cwd or ".").expanduser().absolute()
         if not self._cwd.is_dir():
             raise ActionError(f"cwd: there is no folder '{self._cwd}'")
         self._program = _find(self.options.run[0], self._cwd)
+        self._run_as = run_as(self.options.user)
+        if self.options.nice is not None:
+            _check_nice(self.options.nice)
 
     def run(self, event: Event, context: ActionContext) -> None:
         """Run the program and wait for it.
@@ -115,10 +137,10 @@ class CommandAction(Action):
         ActionError
             It cannot be started, or ends with anything but exit code 0.
         """
-        values = template.field_values(event, context.clip)
+        values = _values(event, context)
         output = OutputLog(self.name)
         with self._started(values, event_json(event)) as process:
-            _attend(process, output, context)
+            attend(process, output, context)
         output.close()
         if context.cancelled.is_set():
             raise ActionError("given up")
@@ -127,27 +149,52 @@ class CommandAction(Action):
 
     @contextmanager
     def _started(self, values: dict[str, str], stdin: str) -> Iterator["subprocess.Popen[bytes]"]:
-        arguments = [self._program, *(template.fill(text, values) for text in self.options.run[1:])]
-        environment = os.environ | {variable: values[field] for variable, field in ENVIRONMENT.items()}
+        filled = (template.fill(text, values) for text in self.options.run[1:])
         with _readable(stdin.encode() + b"\n") as stdin_file:
             try:
                 process = subprocess.Popen(
-                    arguments,
+                    [*self._run_as.prefix, self._program, *filled],
                     stdin=stdin_file,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     cwd=self._cwd,
-                    env=environment,
+                    env=self._environment(values),
                     start_new_session=True,
+                    **self._run_as.popen,
                 )
             except OSError as error:
                 raise ActionError(f"run: '{self._program}' cannot be started: {error.strerror}") from error
         with process:
             try:
+                self._make_nice(process)
                 yield process
             except BaseException:
-                _signal_group(process, signal.SIGKILL)  # or `with` would wait for it
+                signal_group(process, signal.SIGKILL)  # or `with` would wait for it
                 raise
+
+    def _environment(self, values: Mapping[str, str]) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self._run_as.environment,
+            **{variable: values[field] for variable, field in ENVIRONMENT.items()},
+            **{variable: template.fill(text, values) for variable, text in self.options.env.items()},
+        }
+
+    def _make_nice(self, process: "subprocess.Popen[bytes]") -> None:
+        # From outside, as what runs between fork and exec could deadlock in a program with threads.
+        if self.options.nice is not None:
+            with suppress(ProcessLookupError, PermissionError):  # it is done already, or is somebody else
+                os.setpriority(os.PRIO_PGRP, process.pid, self.options.nice)
+
+
+def _values(event: Event, context: ActionContext) -> dict[str, str]:
+    picture = "" if context.picture is None else str(context.picture)
+    return {**template.field_values(event, context.clip), "picture": picture}
+
+
+def _check_nice(nice: int) -> None:
+    if os.geteuid() != 0 and nice < (own := os.getpriority(os.PRIO_PROCESS, 0)):
+        raise ActionError(f"nice: only root may make a program more urgent than itself: {own} or more")
 
 
 def _find(program: str, cwd: Path) -> str:
@@ -181,82 +228,9 @@ def _readable(data: bytes) -> Iterator[IO[bytes]]:
         yield readable
 
 
-def _attend(process: "subprocess.Popen[bytes]", output: OutputLog, context: ActionContext) -> None:
-    """Log what a program writes until it ends; end it when the run is given up."""
-    with _Reader(process, output) as reader:
-        while process.poll() is None:
-            if context.cancelled.is_set():
-                _end(process, reader)
-            elif reader.at_end:  # it is about to go, or has closed its output
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(LOOK_EVERY_S)
-            else:
-                reader.read(LOOK_EVERY_S)
-        # Never until the end of the output: a child in the background may hold it open for ever.
-        reader.read(0)
-
-
-def _end(process: "subprocess.Popen[bytes]", reader: "_Reader") -> None:
-    """End a program and the children that stayed in its group."""
-    _signal_group(process, signal.SIGTERM)
-    kill_at = time.monotonic() + KILL_AFTER_S
-    while time.monotonic() < kill_at and _group_lives(process):
-        if reader.at_end:
-            time.sleep(LOOK_EVERY_S)  # nothing tells when a group is gone
-        else:
-            reader.read(LOOK_EVERY_S)
-    _signal_group(process, signal.SIGKILL)
-    process.wait()
-
-
-def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
-    process.poll()  # takes the leader out of the group once it has ended
-    return _signal_group(process, 0)
-
-
-def _signal_group(process: "subprocess.Popen[bytes]", number: int) -> bool:
-    """Send a signal to a program's group; tell whether anybody was there."""
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def _ending(returncode: int, last_line: str) -> str:
     if returncode < 0:
         told = f"ended by signal {-returncode} ({signal.strsignal(-returncode)})"
     else:
         told = f"exit code {returncode}"
     return f"{told}: {last_line}" if last_line else told
-
-
-class _Reader:
-    """Reads what a program writes, without ever being held up by it."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", output: OutputLog) -> None:
-        assert process.stdout is not None  # it was asked for
-        self.at_end = False
-        self._file = process.stdout.fileno()
-        self._output = output
-        os.set_blocking(self._file, False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._file, selectors.EVENT_READ)
-
-    def read(self, timeout_s: float) -> None:
-        """Take what is there, or what comes first within ``timeout_s`` seconds."""
-        if not self._selector.select(timeout_s):
-            return
-        data = os.read(self._file, PIPE_BYTES)
-        self.at_end = not data
-        self._output.feed(data)
-        if self._output.is_full:
-            time.sleep(FLOOD_PAUSE_S)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._selector.close()

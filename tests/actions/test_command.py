@@ -1,17 +1,21 @@
 import json
 import logging
 import os
+import pwd
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from listener.actions.account import ActionStats
 from listener.actions.base import ActionContext, Recording
 from listener.actions.command import ENVIRONMENT, CommandAction, CommandOptions
+from listener.actions.process import attend
 from listener.actions.runner import ActionRunner
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError
@@ -24,14 +28,16 @@ def no_audio(start_s: float, end_s: float) -> Recording:
     raise NotImplementedError
 
 
-def command(*run: str, cwd: Path | None = None) -> CommandAction:
-    action = CommandAction("photo", CommandOptions(run=run, cwd=cwd))
+def command(*run: str, cwd: Path | None = None, **options: Any) -> CommandAction:
+    action = CommandAction("photo", CommandOptions(run=run, cwd=cwd, **options))
     action.open()
     return action
 
 
-def fire(action: CommandAction, event: Event = ONSET, clip: Path | None = None) -> None:
-    action.run(event, ActionContext(no_audio, clip))
+def fire(
+    action: CommandAction, event: Event = ONSET, clip: Path | None = None, picture: Path | None = None
+) -> None:
+    action.run(event, ActionContext(no_audio, clip, picture=picture))
 
 
 @dataclass
@@ -52,7 +58,7 @@ class Script:
         return str(path)
 
     def read(self, name: str) -> str:
-        return (self.out / name).read_text()
+        return (self.out / name).read_bytes().decode()
 
     def wait_for(self, name: str) -> str:
         """Wait until the script has written a file (with ``mv``, so that it is whole)."""
@@ -110,7 +116,7 @@ class Background:
 
 def test_the_event_is_in_the_environment_and_on_standard_input(script: Script) -> None:
     action = command(script('env > "$OUT/env"; cat > "$OUT/stdin"'))
-    fire(action, OFFSET, Path("/clips/dog.flac"))
+    fire(action, OFFSET, Path("/clips/dog.flac"), Path("/pictures/dog.jpg"))
     environment = dict(line.split("=", 1) for line in script.read("env").splitlines() if "=" in line)
     assert {name: environment[name] for name in ENVIRONMENT} == {
         "LISTENER_EVENT_ID": "e1",
@@ -122,6 +128,7 @@ def test_the_event_is_in_the_environment_and_on_standard_input(script: Script) -
         "LISTENER_OFFSET_S": "15.0",
         "LISTENER_STARTED_AT": "2026-01-31T06:12:03.250Z",
         "LISTENER_CLIP": "/clips/dog.flac",
+        "LISTENER_PICTURE": "/pictures/dog.jpg",
     }
     assert environment["PATH"] == os.environ["PATH"]
     assert script.read("stdin").count("\n") == 1
@@ -144,10 +151,17 @@ def test_arguments_are_filled_in(script: Script) -> None:
     assert script.read("arguments").split("\n") == ["dog", "--at=12.5 s", "{x}", "", ""]
 
 
-@pytest.mark.parametrize(
+HOSTILE = pytest.mark.parametrize(
     "label",
     [
         "$(touch injected)",
+        "${HOME}",
+        '" ; touch injected ; "',
+        "x\r\ntouch injected\r\n",
+        "--help",
+        "a=b",
+        "../../../../etc/passwd",
+        "\x1b]0;title\x07",
         "`touch injected`",
         "; touch injected",
         "../x",
@@ -159,11 +173,47 @@ def test_arguments_are_filled_in(script: Script) -> None:
         "'\"",
     ],
 )
+
+
+@HOSTILE
 def test_a_label_is_one_argument_whatever_it_says(script: Script, label: str) -> None:
     program = script('printf "%s|" "$#" "$@" > "$OUT/arguments"')
     fire(command(program, "{label}", "end", cwd=script.folder), replace(ONSET, label=label))
     assert script.read("arguments") == f"2|{label}|end|"
     assert sorted(path.name for path in script.folder.iterdir()) == ["out", "script.sh"]
+
+
+@HOSTILE
+def test_a_label_is_one_variable_whatever_it_says(script: Script, label: str) -> None:
+    program = script('printf "%s|" "$LISTENER_LABEL" "$OWN" > "$OUT/variables"; env -0 > "$OUT/env"')
+    fire(command(program, cwd=script.folder, env={"OWN": "<{label}>"}), replace(ONSET, label=label))
+    assert script.read("variables") == f"{label}|<{label}>|"
+    assert (script.out / "env").read_bytes().split(b"\0").count(f"OWN=<{label}>".encode()) == 1
+    assert sorted(path.name for path in script.folder.iterdir()) == ["out", "script.sh"]
+
+
+def test_variables_of_ones_own(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("ROOM", "cellar")
+    env = {"ROOM": "nursery", "WHAT": "{label} at {onset_s} s {{x}}", "EMPTY": ""}
+    fire(command(script('echo "$TZ|$ROOM|$WHAT|${EMPTY-unset}" > "$OUT/text"'), env=env))
+    assert script.read("text") == "Asia/Tokyo|nursery|dog at 12.5 s {x}|\n"
+
+
+@pytest.mark.parametrize(
+    ("run", "env", "clip", "picture"),
+    [
+        (("true", "{clip}"), {}, True, False),
+        (("true", "{picture}"), {}, False, True),
+        (("true",), {"X": "{clip} {picture}"}, True, True),
+        (("true", "{label}"), {}, False, False),
+    ],
+)
+def test_it_waits_for_the_files_that_it_names(
+    run: tuple[str, ...], env: dict[str, str], clip: bool, picture: bool
+) -> None:
+    action = command(*run, env=env)
+    assert (action.wants_clip, action.wants_picture) == (clip, picture)
 
 
 def test_a_zero_byte_cannot_be_passed_and_is_left_out(script: Script) -> None:
@@ -240,6 +290,96 @@ def test_a_file_that_is_no_program_is_an_error_of_this_run(script: Script) -> No
     path.write_bytes(b"\x00\x01\x02")
     with pytest.raises(ActionError, match="cannot be started: Exec format error"):
         fire(command(str(path)))
+
+
+# --- as whom, and how urgently ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"A-B": "x"}, "env: 'A-B' must be a name of letters, digits and _"),
+        ({"": "x"}, "env: '' must be a name"),
+        ({"A=B": "x"}, "env: 'A=B' must be a name"),
+        ({"LISTENER_LABEL": "x"}, "env: LISTENER_LABEL is set by the program itself"),
+        ({"X": "{lable}"}, "env: '{lable}': there is no field"),
+        ({"X": 1}, "env.X: must be a valid string"),
+    ],
+)
+def test_impossible_variables_are_refused(env: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        validate(CommandOptions, {"run": ["true"], "env": env})
+
+
+def test_a_program_that_stands_back(script: Script) -> None:
+    nice = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)
+    # It is made so at once after it has started: it may see that happen.
+    wait = f'while [ "$(nice)" != {nice} ]; do sleep 0.01; done; echo done > "$OUT/done"'
+    fire(command(script(wait), nice=nice))
+    assert script.read("done") == "done\n"
+
+
+def test_more_urgent_than_the_daemon_takes_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(ActionError, match="nice: only root may make a program more urgent than itself"):
+        command("true", nice=-20)
+
+
+def test_another_user_takes_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(
+        ActionError, match=f"user: only root may run a program as '{own}', and this is '12345'"
+    ):
+        command("true", user=own)
+
+
+@pytest.mark.parametrize("user", ["no-such-user", "4000000000", "", "99999999999999999999", "³"])
+def test_a_user_that_there_is_not(user: str) -> None:
+    with pytest.raises(ActionError, match="user: there is no user"):
+        command("true", user=user)
+
+
+@pytest.mark.parametrize("by_number", [False, True])
+@pytest.mark.parametrize("has_setpriv", [False, True])
+def test_another_user(
+    by_number: bool, has_setpriv: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root becomes somebody else; anybody else is himself."""
+    caplog.set_level(logging.INFO)
+    if not has_setpriv:
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    entry = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    monkeypatch.setenv("HOME", "/somewhere/else")
+    user = str(entry.pw_uid) if by_number else entry.pw_name
+    text = 'id -u; id -g; id -G; echo "$HOME $USER $LOGNAME"; echo "$1"; cat'
+    action = CommandAction("photo", CommandOptions(run=("/bin/sh", "-c", text, "sh", "{label}"), user=user))
+    action.open()
+    fire(action, replace(ONSET, label="$(id) --reuid=0"))
+    uid, gid, groups, home, label, event = (line.removeprefix("photo: ") for line in caplog.messages)
+    assert (int(uid), int(gid)) == (entry.pw_uid, entry.pw_gid)
+    assert {int(group) for group in groups.split()} == set(os.getgrouplist(entry.pw_name, entry.pw_gid))
+    assert home == f"{entry.pw_dir} {entry.pw_name} {entry.pw_name}"
+    assert label == "$(id) --reuid=0"
+    assert json.loads(event)["label"] == "$(id) --reuid=0"
+
+
+def test_a_program_of_another_user_is_ended_like_any(tmp_path: Path) -> None:
+    user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    tmp_path.chmod(0o777)
+    started = threading.Event()
+    action = command("sleep", "1000", user=user)
+
+    def attend_and_tell(*arguments: Any) -> None:
+        started.set()
+        attend(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("listener.actions.command.attend", attend_and_tell)
+        run = Background(action)
+        assert started.wait(LIMIT_S)
+        run.cancel_and_wait()
+    assert isinstance(run.error, ActionError)
 
 
 # --- how it ends -------------------------------------------------------------------------------
