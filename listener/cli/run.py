@@ -84,6 +84,7 @@ def run(
     from listener.daemon.reload import Reloader
     from listener.daemon.supervisor import Supervisor
 
+    lines = JsonLines() if as_json else None  # before anybody else can print something
     configuration = Configuration(load_config(config_path), _choice(sources, device, speed, pcm))
     notifier = Notifier.from_environment()
     for variable in FOR_THE_DAEMON:
@@ -92,7 +93,7 @@ def run(
         # Who types a wrong name wants to know at once; a machine that starts finds its microphones later.
         wait = not configuration.choice.is_made and (config_path is not None or notifier.active)
     setup = _load(configuration.file, notifier)
-    view = _view(setup.classifier.card, setup.hop_s, as_json, no_console)
+    view = lines or _view(setup.classifier.card, setup.hop_s, no_console)
     audience = _Audience(view, _journal(configuration, notifier.active))
     signals.await_stop()
     engine = Engine(setup, audience, duration_s, wait, dry_run)
@@ -243,9 +244,7 @@ def _tell_totals(engine: "Engine") -> None:
     log.info("%d windows, %d events", stats.windows, stats.events)
 
 
-def _view(card: ModelCard, hop_s: float, as_json: bool, no_console: bool) -> View:
-    if as_json:
-        return JsonLines()
+def _view(card: ModelCard, hop_s: float, no_console: bool) -> View:
     if no_console:
         return NoView()
     from listener.console import LiveConsole, open_console
