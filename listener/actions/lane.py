@@ -123,7 +123,9 @@ class Lane:
             self._inbox.clear()
         return False
 
-    def accept(self, event: Event, writers: Sequence[tuple[Action, Job]], telling: Telling) -> Job | None:
+    def accept(
+        self, event: Event, at_s: float, writers: Sequence[tuple[Action, Job]], telling: Telling
+    ) -> Job | None:
         """Put an event into the inbox, or drop it where there is no room. Call with the board held."""
         if self._board.stopping or len(self._inbox) >= self.settings.inbox:
             self._account.count("dropped")
@@ -131,7 +133,7 @@ class Lane:
                 telling.add()  # for good: it is told on the next start
             return None
         waits_for = tuple(job for writer, job in writers if _needs(self.action, writer))
-        job = Job(event, time.monotonic(), self._hold(event), waits_for)
+        job = Job(event, time.monotonic(), at_s, self._hold(event), waits_for)
         # Who wants the sound as well cannot be told later: it will be gone.
         if not self.action.wants_audio:
             job.telling = telling

@@ -12,7 +12,7 @@ from typing import Literal
 from listener.actions.base import Action, ActionContext, Hold, Recording
 from listener.actions.mutes import Mutes
 from listener.errors import ActionError
-from listener.types import Event
+from listener.types import Event, Phase
 
 KEPT_FILES = 512
 """Clips and pictures that are remembered: far more than can be on their way at once."""
@@ -98,6 +98,9 @@ class Job:
     submitted_at: float
     """``time.monotonic()``."""
 
+    at_s: float
+    """Stream time at which it was decided, in seconds."""
+
     hold: Hold | None
     """The sound that is kept for it."""
 
@@ -122,7 +125,9 @@ class Job:
     @property
     def key(self) -> str:
         """Name what is to be done: the same for every attempt at it, also after a crash."""
-        return f"{self.event.id}-{self.event.phase.value}"
+        key = f"{self.event.id}-{self.event.phase.value}"
+        # Of updates there are many, and none is told again after a crash.
+        return f"{key}-{self.at_s:.3f}" if self.event.phase is Phase.UPDATE else key
 
 
 class Run:

@@ -165,7 +165,7 @@ class ActionRunner:
                     continue
                 if lane.skips(event):
                     continue
-                job = lane.accept(event, writers, telling)
+                job = lane.accept(event, at_s, writers, telling)
                 if job is None:
                     full.append(lane)
                 elif lane.action.writes_clip or lane.action.writes_picture:

@@ -77,6 +77,16 @@ def test_both_ends_of_an_event_have_keys_of_their_own() -> None:
     assert len({key for key, _ in server.keys}) == 2
 
 
+def test_every_update_has_a_key_of_its_own() -> None:
+    server = Away(times=0)
+    with running(FakeAction(does=server), when="all", update_s=1.0) as runner:
+        runner.submit(ONSET)
+        for second in range(1, 4):
+            runner.follow(ONSET.source, ONSET.onset_s + 1.5 * second, {ONSET.label: 0.9})
+        until_idle(runner)
+    assert len({key for key, _ in server.keys}) == len(server.keys) == 4
+
+
 def test_after_so_many_tries_it_has_failed() -> None:
     server = Away(times=99)
     with running(FakeAction(does=server), retry=QUICK | {"times": 2}) as runner:
