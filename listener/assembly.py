@@ -24,7 +24,7 @@ from listener.config import (
     PluginSettings,
 )
 from listener.config_file import ConfigFile, validate
-from listener.errors import ActionError, BrokenPluginError, ConfigError, ListenerError, PluginError, one_line
+from listener.errors import BrokenPluginError, ConfigError, ListenerError, PluginError, one_line
 from listener.events import LabelRule
 from listener.files import is_file
 from listener.resources import bundled_models
@@ -214,13 +214,11 @@ def build_actions(
             problems.append(file.problem((*place, "schedule"), message))
         try:
             action: Action = _make("actions", settings, file, place)
-            actions.append((action, action.adapt(settings)))
+            actions.append((action, _adapted(action, settings, file, place)))
         except BrokenPluginError as error:
             (leave_out or problems.append)(str(error))
         except ConfigError as error:
             problems.extend(error.problems)
-        except ActionError as error:
-            problems.append(file.problem(place, str(error)))
     problems.extend(_doubles(file, "actions", file.config.actions))
     if problems:
         raise ConfigError(*problems)
@@ -288,6 +286,15 @@ def _made(
         return plugin(name, options)
     except ListenerError as error:
         raise ConfigError(file.problem(place, str(error))) from error
+
+
+def _adapted(action: Action, settings: ActionSettings, file: ConfigFile, place: Location) -> ActionSettings:
+    try:
+        return action.adapt(settings)
+    except ListenerError as error:
+        raise ConfigError(file.problem(place, str(error))) from error
+    except Exception as error:
+        raise BrokenPluginError(file.problem(place, _not_set_up(error))) from error
 
 
 def _not_set_up(error: Exception) -> str:

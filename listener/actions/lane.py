@@ -19,7 +19,7 @@ from listener.actions.limits import Breaker, limits_of, pause_before
 from listener.actions.run import Board, Job, Run, Telling
 from listener.actions.trigger import Trigger, Verdict
 from listener.config import ActionSettings
-from listener.errors import ActionError, ListenerError, TransientError
+from listener.errors import ActionError, BrokenPluginError, ListenerError, TransientError, one_line
 from listener.types import STATUS, Event, Phase
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ def open_action(action: Action, program: Program | None = None) -> None:
     ------
     ActionError
         It cannot work as configured; the message names it.
+    BrokenPluginError
+        Its own code fails; the message names it likewise.
     """
     try:
         if program is not None:
@@ -46,7 +48,8 @@ def open_action(action: Action, program: Program | None = None) -> None:
     except ListenerError as error:
         raise ActionError(f"action '{action.name}': {error}") from error
     except Exception as error:
-        raise ActionError(f"action '{action.name}' cannot be set up: {described(error)}") from error
+        message = f"action '{action.name}' cannot be set up: {one_line(described(error))}"
+        raise BrokenPluginError(message) from error
 
 
 class Lane:

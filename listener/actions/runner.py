@@ -18,7 +18,7 @@ from listener.actions.lasting import Lasting
 from listener.actions.run import Board, Job, Telling
 from listener.actions.trigger import Verdict
 from listener.config import ActionSettings
-from listener.errors import ConfigError
+from listener.errors import BrokenPluginError, ConfigError
 from listener.types import Event, Phase
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class ActionRunner:
             return any(lane.is_busy for lane in (*self._lanes, *self._retiring))
 
     def start(self, program: Program | None = None) -> None:
-        """Open all actions and begin to take events.
+        """Open all actions and begin to take events; one whose own code fails at that is left out.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class ActionRunner:
             One of them can never work as configured; those before it are closed again.
         """
         self._program = program
-        self._begin(self._lanes)
+        self._take(self._begin(self._lanes, leaves_out=True))
 
     def change(self, actions: Sequence[tuple[Action, ActionSettings]], budget_s: float) -> None:
         """Answer events with other actions from now on.
@@ -105,6 +105,8 @@ class ActionRunner:
             Two actions have the same name.
         ActionError
             One of the new can never work as configured; those before go on.
+        BrokenPluginError
+            The code of one of the new fails; likewise.
         """
         lanes = self._lanes_of(actions, self._lanes)
         self._begin([lane for lane in lanes if lane not in self._lanes])
@@ -250,12 +252,21 @@ class ActionRunner:
             lanes, key=lambda lane: not (lane.action.writes_clip or lane.action.writes_picture)
         )
 
-    def _begin(self, lanes: Sequence[Lane]) -> None:
-        """Open the actions of lanes and let them work; if one cannot, none does."""
+    def _begin(self, lanes: Sequence[Lane], leaves_out: bool = False) -> list[Lane]:
+        """Open the actions of lanes and let them work; if one cannot, none does. Give those that work."""
+        opened = []
         with ExitStack() as undo:
             for lane in lanes:
-                open_action(lane.action, self._program)
+                try:
+                    open_action(lane.action, self._program)
+                except BrokenPluginError as error:
+                    if not leaves_out:
+                        raise
+                    log.error("%s; the program goes on without it", error, exc_info=error.__cause__)
+                    continue
                 undo.callback(lane.action.close)
+                opened.append(lane)
             undo.pop_all()
-        for lane in lanes:
+        for lane in opened:
             lane.start()
+        return opened
