@@ -5,7 +5,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 
@@ -66,6 +66,24 @@ class ActionStats:
 
     heard_s: tuple[float, float] = field(default=(nan, nan), compare=False)
     """From the sound's beginning to the start of the run, likewise; of sounds that have a time of day."""
+
+    def in_words(self) -> str:
+        """Give what is not zero; empty where nothing was to be answered."""
+        counts = (
+            (self.fired, "fired"),
+            (self.failed, "failed"),
+            (self.timed_out, "timed out"),
+            (self.dropped, "dropped"),
+            (self.late, "late"),
+            (self.held, "held by its rules"),
+            (self.skipped, "passed over"),
+            (self.retried, "tried again"),
+        )
+        told = [f"{count} {what}" for count, what in counts if count]
+        if not isnan(self.heard_s[0]):
+            p50, p99 = self.heard_s
+            told.append(f"begun {p50:.2f} s after the sound (one in a hundred {p99:.2f} s)")
+        return ", ".join(told)
 
 
 class GivenUpError(TransientError):

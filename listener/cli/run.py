@@ -242,6 +242,9 @@ def _tell_totals(engine: "Engine") -> None:
     for source in stats.sources:
         log.info("%s: heard %.1f s, lost %.1f s", source.name, source.heard_s, source.lost_s)
     log.info("%d windows, %d events", stats.windows, stats.events)
+    for name, action in engine.action_stats().items():
+        if sentence := action.in_words():
+            log.info("action '%s': %s", name, sentence)
 
 
 def _view(card: ModelCard, hop_s: float, no_console: bool) -> View:

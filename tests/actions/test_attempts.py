@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from listener.actions.account import ActionStats
 from listener.actions.base import Action, ActionContext
 from listener.actions.limits import JITTER, Breaker, limits_of, pause_before
 from listener.actions.runner import ActionRunner
@@ -350,6 +351,13 @@ def test_delays_are_measured() -> None:
         until_idle(runner)
         p50, p99 = runner.stats()["fake"].decided_s
     assert 0 <= p50 <= p99 < LIMIT_S
+
+
+def test_what_became_of_it_is_told_in_words() -> None:
+    assert ActionStats().in_words() == ""
+    stats = ActionStats(fired=3, retried=1, heard_s=(0.5, 1.25))
+    told = "3 fired, 1 tried again, begun 0.50 s after the sound (one in a hundred 1.25 s)"
+    assert stats.in_words() == told
 
 
 @pytest.mark.parametrize("chosen", [{"concurrency": {"parallel": 0}}, {"retry": {"times": -1}}, {"count": 2}])
