@@ -9,17 +9,18 @@ writes a real model: small, untrained, and the same on every machine.
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener import config
-from listener.actions.base import Action, ActionContext
+from listener.actions.base import Action, ActionContext, Recording
 from listener.classifiers.base import Classifier
 from listener.classifiers.bundle import write_bundle
 from listener.classifiers.reference import SIGNALS, reference_signal
-from listener.errors import SourceError
+from listener.errors import ActionError, SourceError
 from listener.features import LogMel
 from listener.lab.clocks import PacedClock, SimulatedClock
 from listener.lab.faults import Clipping, Drift, Fault, Loss, OddChunks, Silence, Stall, Unplug
@@ -28,7 +29,16 @@ from listener.lab.plans import drawn
 from listener.lab.sounds import Burst, Bursts, Loop, Sound
 from listener.lab.truth import Stretch, Truth
 from listener.sources.base import EndOfSource, Source
-from listener.types import AudioChunk, Event, FeatureParameters, Features, ModelCard, Reference, Samples
+from listener.types import (
+    AudioChunk,
+    Event,
+    FeatureParameters,
+    Features,
+    ModelCard,
+    Phase,
+    Reference,
+    Samples,
+)
 
 __all__ = [
     "NEVER_UNWELL",
@@ -57,6 +67,8 @@ __all__ = [
     "Unplug",
     "drawn",
     "hears_any_sound",
+    "made_up_context",
+    "made_up_event",
     "tiny_bundle",
     "tiny_card",
 ]
@@ -240,6 +252,57 @@ class CollectingAction(Action):
         """Wait until ``n_events`` have come; say whether they have."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self._events) >= n_events, timeout_s)
+
+
+def made_up_event(label: str = "sound", phase: Phase = Phase.ONSET, number: int = 1) -> Event:
+    """Make an event up, for an action to answer.
+
+    Parameters
+    ----------
+    label
+        What was heard.
+    phase
+        Which part of the event.
+    number
+        Events of one number are parts of the same; it began at 10 s times that, and lasts for 2 s.
+    """
+    onset_s, started_at = 10.0 * number, datetime(2026, 1, 31, 6, 12, tzinfo=UTC) + timedelta(minutes=number)
+    event = Event(
+        id=f"made-up-{number}",
+        phase=phase,
+        source="mic",
+        label=label,
+        onset_s=onset_s,
+        offset_s=None,
+        score=0.9,
+        peak_score=0.9,
+        model="scripted/1.0.0",
+        started_at=started_at,
+    )
+    if phase is not Phase.OFFSET:
+        return event
+    return replace(event, offset_s=onset_s + 2, ended_at=started_at + timedelta(seconds=2))
+
+
+def made_up_context(
+    samples: Samples | None = None, clip: Path | None = None, picture: Path | None = None
+) -> ActionContext:
+    """Make up what an action may use beside the event.
+
+    Parameters
+    ----------
+    samples
+        What ``fetch_audio`` gives, at 16 kHz, whatever it is asked for; None: it raises `ActionError`.
+    clip, picture
+        What other actions wrote.
+    """
+
+    def fetch_audio(start_s: float, end_s: float) -> Recording:
+        if samples is None:
+            raise ActionError("no sound is kept")
+        return Recording(samples, start_s, 16_000)
+
+    return ActionContext(fetch_audio, clip=clip, picture=picture, key="made-up-1-onset")
 
 
 TINY_FEATURES = FeatureParameters(

@@ -81,8 +81,8 @@ def test_action(config_path: Path | None, name: str, label: str | None, phase: s
     finally:
         took_s = time.monotonic() - began_at
         runner.stop(STOP_S)
-    stats = runner.stats()[action.name]
-    if stats.fired < len(phases):
+    stats = runner.stats().get(action.name)  # it is not there if its own code failed: the log has said so
+    if stats is None or stats.fired < len(phases):
         return 1
     click.echo(f"{name}: done, in {took_s:.2f} s")
     return 0

@@ -3,6 +3,7 @@
 A plug-in that cannot be imported gets a status line; the rest goes on without it.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -145,6 +146,10 @@ def _origin_of_file(use: str, folder: Path | None) -> str:
 
 
 def _import(point: EntryPoint) -> Any:
+    # What a package logs is part of the program's log, unless it has set a level of its own.
+    logger = logging.getLogger(point.module.partition(".")[0])
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.getLogger(OWN).level)
     try:
         return point.load()
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything at import

@@ -130,7 +130,8 @@ def _module(path: Path) -> ModuleType:
 
 def _run(path: Path) -> ModuleType:
     # A module that was replaced stays: its functions may be running, and import neighbours when called.
-    name = f"_python_file_{next(_numbers)}_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}"
+    # By its name, what it logs through `logging.getLogger(__name__)` is part of the program's log.
+    name = f"listener.python_file_{next(_numbers)}_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}"
     spec = importlib.util.spec_from_file_location(
         name, path, loader=_Loader(name, str(path)), submodule_search_locations=[str(path.parent)]
     )
