@@ -120,18 +120,18 @@ def test_who_is_switched_off_ends_what_it_began() -> None:
 
 def test_a_dry_run_tells_why(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    action = FakeAction("photo")
+    action = FakeAction("pic")
     chosen = settings(
         labels=("dog",), cooldown_s=30, unless={"label": "speech", "within_s": 3}, count=2, within_s=60
     )
     with running((action, chosen), is_dry=True) as runner:
         for event in (dog(1), dog(2), dog(12), began("speech", 40), dog(41)):
             runner.submit(event)
-    told = [record.getMessage() for record in caplog.records if "photo" in record.getMessage()]
+    told = [record.getMessage() for record in caplog.records if "pic" in record.getMessage()]
     assert told == [
-        "action 'photo' does not answer the onset of dog at 1.0 s: 1st of 2 within 60 s",
-        "action 'photo' would answer the onset of dog at 2.0 s: label, source and score; 2nd of 2 within 60 s",
-        "action 'photo' does not answer the onset of dog at 12.0 s: cooldown: 20.0 s left",
-        "action 'photo' does not answer the onset of dog at 41.0 s: unless: speech is heard now",
+        "action 'pic' does not answer the onset of dog at 1.0 s: 1st of 2 within 60 s",
+        "action 'pic' would answer the onset of dog at 2.0 s: label, source and score; 2nd of 2 within 60 s",
+        "action 'pic' does not answer the onset of dog at 12.0 s: cooldown: 20.0 s left",
+        "action 'pic' does not answer the onset of dog at 41.0 s: unless: speech is heard now",
     ]
     assert action.seen == []
