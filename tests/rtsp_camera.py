@@ -28,7 +28,7 @@ def now_ms() -> int:
     return round(time.monotonic() * 1000)
 
 
-def main(port: str, rate: str, gop: str, user: str = "", password: str = "") -> None:  # noqa: D103
+def main(port: str, rate: str, gop: str, user: str = "", password: str = "") -> None:
     import gi  # type: ignore[import-not-found]  # of the system's Python
 
     gi.require_version("Gst", "1.0")

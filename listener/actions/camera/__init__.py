@@ -4,5 +4,6 @@ libav has a process of its own (`listener.actions.camera_process`); `process` is
 """
 
 from listener.actions.camera.action import CameraAction
+from listener.actions.camera.options import CameraOptions
 
-__all__ = ["CameraAction"]
+__all__ = ["CameraAction", "CameraOptions"]

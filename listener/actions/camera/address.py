@@ -41,7 +41,7 @@ def options_of(url: str) -> dict[str, str]:
     scheme = "" if parts is None else parts.scheme
     if scheme not in NETWORK:
         return {}
-    options = {"protocol_whitelist": PROTOCOLS, "analyzeduration": ANALYSE_US, "fflags": "+nobuffer"}
+    options = {"protocol_whitelist": PROTOCOLS, "analyzeduration": ANALYSE_US}
     if scheme in ("rtsp", "rtsps"):
         options |= {"rtsp_transport": "tcp", "allowed_media_types": "video"}
     return options

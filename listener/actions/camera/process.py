@@ -1,4 +1,4 @@
-"""This side of a camera's process: starts it, asks it, and ends it whatever it is doing."""
+"""The program's side of a camera's process: starts it, asks it, and ends it whatever it is doing."""
 
 import logging
 import os

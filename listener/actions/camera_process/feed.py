@@ -27,7 +27,10 @@ LONGEST_PAUSE_S = 30.0
 RING_BYTES = 96 * 2**20
 """Bound of the video that is kept: 60 s at 12 Mbit/s."""
 
-CLOCKLESS = ("mpjpeg", "mjpeg", "mjpeg_2000", "image2")
+DRAINED_S = 0.005
+"""A picture that had to be waited for this long is the newest that there is."""
+
+CLOCKLESS = ("mpjpeg", "mjpeg", "mjpeg_2000")
 """Formats whose timestamps are made up."""
 
 if TYPE_CHECKING:
@@ -79,6 +82,9 @@ class Feed:
         self._wanted = 0
         self._asked_s = 0.0
         self._lag = Lag()
+        self._opened_s = 0.0
+        self._first_stamp_s: float | None = None
+        self._is_draining = True
         self._busy_since_s: float | None = None
 
     def await_picture(self, due_s: float, after_s: float, is_forgotten: Callable[[], bool]) -> Picture:
@@ -131,7 +137,7 @@ class Feed:
             try:
                 self._watch()
                 why, has_ended = CameraError("the stream ended"), True
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the camera is opened again
                 why, has_ended = why_of(error, self.camera, was_open=self.stream is not None), False
             had_picture = self._lose(why, has_ended)
             pause_s = FIRST_PAUSE_S if had_picture else min(2 * pause_s, LONGEST_PAUSE_S)
@@ -150,7 +156,7 @@ class Feed:
 
     def _watch(self) -> None:
         """Read one connection to its end."""
-        self._busy_since_s = time.monotonic()
+        self._busy_since_s = self._opened_s = time.monotonic()
         with closing(_opened(self.camera)) as container:
             if not container.streams.video:
                 raise CameraError("it sends no video", is_final=True)
@@ -163,30 +169,42 @@ class Feed:
         name = container.format.name
         with self.changed:
             self.stream = stream
-            self.has_clock = name not in CLOCKLESS and not name.endswith("_pipe")
+            is_single = name.endswith("_pipe") or name == "image2"
+            self.has_clock = not is_single and name not in CLOCKLESS
             self._lag = Lag()
+            self._first_stamp_s, self._is_draining = None, not is_single
 
     def _read(self, container: InputContainer, stream: VideoStream) -> None:
-        picture_s = time.monotonic()
+        came_s = picture_s = time.monotonic()
         # All that is in it: sound alone does not make a stream that goes on.
         for packet in container.demux():
             now_s = self._busy_since_s = time.monotonic()
+            self._is_draining &= now_s - came_s < DRAINED_S
             if packet.stream.index == stream.index and self._take(cast(VideoPacket, packet), now_s):
                 picture_s = now_s
-            if now_s - picture_s > self.camera.stall_s:
+            came_s = time.monotonic()
+            if came_s - picture_s > self.camera.stall_s:
                 raise CameraError(f"no picture came for {self.camera.stall_s:g} s")
 
     def _take(self, packet: VideoPacket, now_s: float) -> bool:
         """Keep what came; tell whether it was a picture."""
         at_s = self._taken_s(packet, now_s)
+        if now_s - at_s > self.camera.max_age_s + self.camera.stall_s:
+            raise CameraError(f"its pictures come {now_s - at_s:.0f} s late")
         self._keep(packet, at_s)
         return self._decode(packet, at_s)
 
     def _taken_s(self, packet: VideoPacket, now_s: float) -> float:
+        """Say when a picture was taken; earlier rather than later."""
         stamp = packet.dts if packet.dts is not None else packet.pts
         if not self.has_clock or stamp is None or packet.time_base is None:
-            return now_s
-        return now_s - self._lag.of(now_s, float(stamp * packet.time_base))
+            return self._opened_s if self._is_draining else now_s
+        stamp_s = float(stamp * packet.time_base)
+        if self._first_stamp_s is None:
+            self._first_stamp_s = stamp_s
+        at_s = now_s - self._lag.of(now_s, stamp_s)
+        # libav looks at a stream for a while, and hands over later what came meanwhile.
+        return min(at_s, self._opened_s + stamp_s - self._first_stamp_s) if self._is_draining else at_s
 
     def _keep(self, packet: VideoPacket, at_s: float) -> None:
         if not packet.size:

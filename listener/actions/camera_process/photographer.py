@@ -31,6 +31,7 @@ class Photographer:
         self._feed = feed
         self._on_answer = on_answer
         self._forgotten: set[int] = set()
+        self._converting = threading.Lock()  # a frame keeps its converter, which is no work for two at once
 
     def begin(self, shot: Shot) -> None:
         """Begin with an order."""
@@ -62,6 +63,7 @@ class Photographer:
 
     def _take(self, shot: Shot, asked_s: float, written: list[str]) -> None:
         first = self._feed.await_picture(asked_s, 0.0, lambda: shot.number in self._forgotten)
+        begun_s = time.monotonic()  # the camera may have had to be opened
         film: Film | None = None
         with ExitStack() as stack:
             trouble: CameraError | None = None
@@ -70,24 +72,24 @@ class Photographer:
                     film = stack.enter_context(Film(self._feed, Path(shot.video), asked_s - shot.before_s))
                 except CameraError as error:
                     trouble = error  # the stills can be had all the same
-            self._take_stills(shot, asked_s, first, written)
+            self._take_stills(shot, begun_s, first, written)
             if film is not None:
-                film.follow(max(asked_s, first.at_s) + shot.after_s, lambda: shot.number in self._forgotten)
+                film.follow(begun_s + shot.after_s, lambda: shot.number in self._forgotten)
         if trouble is not None:
             raise trouble
         if shot.video is not None:
             written.append(shot.video)
 
-    def _take_stills(self, shot: Shot, asked_s: float, picture: Picture, written: list[str]) -> None:
+    def _take_stills(self, shot: Shot, begun_s: float, picture: Picture, written: list[str]) -> None:
         for number, path in enumerate(shot.stills):
             if number:
-                due_s = asked_s + number * shot.interval_s
+                due_s = begun_s + number * shot.interval_s
                 self._sleep_until(due_s, shot.number)
                 picture = self._feed.await_picture(
                     due_s, picture.at_s, lambda: shot.number in self._forgotten
                 )
             taken = datetime.now(UTC).astimezone() - timedelta(seconds=time.monotonic() - picture.at_s)
-            write_still(_image(picture), Path(path), taken, shot.caption, shot.quality)
+            write_still(self._image(picture), Path(path), taken, shot.caption, shot.quality)
             written.append(path)
 
     def _sleep_until(self, due_s: float, number: int) -> None:
@@ -96,7 +98,7 @@ class Photographer:
             if number in self._forgotten:
                 raise ForgottenError
 
-
-def _image(picture: Picture) -> Image.Image:
-    image: Image.Image = picture.frame.to_image()  # type: ignore[no-untyped-call]
-    return image
+    def _image(self, picture: Picture) -> Image.Image:
+        with self._converting:
+            image: Image.Image = picture.frame.to_image()  # type: ignore[no-untyped-call]
+            return image

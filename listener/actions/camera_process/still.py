@@ -15,6 +15,9 @@ TAKEN = 0x9003
 EXIF_IFD = 0x8769
 """EXIF: where it stands."""
 
+LONGEST_CAPTION = 200
+"""Characters that are looked at; no picture is wide enough for more."""
+
 LEAST_FONT = 12
 """Pixels."""
 
@@ -44,7 +47,7 @@ def write_still(
     """
     if caption:
         told = caption.replace(TIME_MARK, f"{taken:%Y-%m-%d %H:%M:%S}.{taken.microsecond // 100_000}")
-        _burn_in(image, printable(told))
+        _burn_in(image, printable(told[:LONGEST_CAPTION]))
     exif = Image.Exif()
     exif.get_ifd(EXIF_IFD)[TAKEN] = f"{taken:%Y:%m:%d %H:%M:%S}"
     with open(path, "wb") as file:
