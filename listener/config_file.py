@@ -154,5 +154,5 @@ def _fields_at(model: type[BaseModel] | None, location: Location) -> list[str]:
 
 
 def _item_of(annotation: Any) -> Any:
-    models = [item for item in get_args(annotation) if item is not Ellipsis and item is not str]
+    models = [item for item in get_args(annotation) if item not in (Ellipsis, str, type(None))]
     return models[-1] if models else None

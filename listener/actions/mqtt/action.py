@@ -3,12 +3,11 @@
 import hashlib
 import logging
 import platform
-import ssl
 import threading
 from pathlib import Path
 
 from listener.actions.base import Action, ActionContext, Program
-from listener.actions.mqtt.connection import tls_context
+from listener.actions.mqtt.connection import TlsContext, tls_context
 from listener.actions.mqtt.home import HomeAssistant
 from listener.actions.mqtt.link import Link
 from listener.actions.mqtt.options import MqttOptions
@@ -42,7 +41,7 @@ class MqttAction(Action):
         self.topics = NodeTopics(node)
         self._settings: ActionSettings | None = None
         self._program: Program | None = None
-        self._tls: ssl.SSLContext | None = None
+        self._tls: TlsContext | None = None
         self._starting = threading.Lock()
         self._link: Link | None = None
         self._home: HomeAssistant | None = None

@@ -59,7 +59,18 @@ class BrokerError(TransientError):
         self.needs_mending = needs_mending
 
 
-def tls_context(tls: TlsOptions) -> ssl.SSLContext:
+class TlsContext(ssl.SSLContext):
+    """Remembers the socket that it made last: paho leaves it open when TLS does not come about."""
+
+    newest: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *args: Any, **more: Any) -> ssl.SSLSocket:
+        """As that of its base."""
+        self.newest = super().wrap_socket(*args, **more)
+        return self.newest
+
+
+def tls_context(tls: TlsOptions) -> TlsContext:
     """Make what TLS needs.
 
     Raises
@@ -67,8 +78,12 @@ def tls_context(tls: TlsOptions) -> ssl.SSLContext:
     ActionError
         A file cannot be read, or holds something else; the message names the setting.
     """
+    context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
+        if tls.ca_file is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(tls.ca_file)
     except (OSError, ValueError) as error:
         raise ActionError(f"tls.ca_file: {_file_problem(error, 'certificates (PEM)')}") from error
     if tls.certificate is not None:
@@ -105,7 +120,7 @@ class Connection:
         self,
         options: MqttOptions,
         client_id: str,
-        tls: ssl.SSLContext | None,
+        tls: TlsContext | None,
         will: tuple[str, str],
         wake: socket.socket,
     ) -> None:
@@ -119,6 +134,7 @@ class Connection:
         self.received: deque[tuple[str, bytes, bool]] = deque(maxlen=MOST_RECEIVED)
         """Topic, payload, and whether it was retained."""
         self._options = options
+        self._tls = tls
         self._wake = wake
         self._is_v5 = options.protocol == "5"
         self._answer: ReasonCode | None = None
@@ -149,25 +165,9 @@ class Connection:
         BrokerError
             It did not come about.
         """
-        try:
-            self._connect()
-        except ssl.SSLCertVerificationError as error:
-            why = f"its certificate is not to be trusted ({one_line(error.verify_message)}): see tls.ca_file"
-            raise BrokerError(why) from error
-        except ssl.SSLError as error:
-            raise BrokerError(f"it does not agree on TLS ({one_line(error)}): is the port right?") from error
-        except socket.gaierror as error:
-            raise BrokerError(f"the host is not known ({error.strerror})") from error
-        except TimeoutError as error:
-            raise BrokerError("it does not answer") from error
-        except (OSError, ValueError) as error:
-            raise BrokerError(one_line(getattr(error, "strerror", None) or error)) from error
-        until = time.monotonic() + ANSWER_S
-        while self._answer is None:
-            if time.monotonic() > until or not goes_on():
-                raise BrokerError("it accepts connections, and does not answer")
-            self.step(LOOK_EVERY_S)
-        if self._answer.is_failure:
+        self._connect()
+        self._await_answer(goes_on)
+        if self._answer is not None and self._answer.is_failure:
             raise self._refusal(self._answer)
 
     def subscribe(self, patterns: list[str]) -> None:
@@ -222,8 +222,9 @@ class Connection:
         sock = self._client.socket()
         if politely and sock is not None:
             self._client.disconnect()
-        if (sock := self._client.socket()) is not None:
-            sock.close()
+        for left in (self._client.socket(), self._tls.newest if self._tls is not None else None):
+            if left is not None:
+                left.close()
 
     def _connect(self) -> None:
         options, more = self._options, dict[str, Any]()
@@ -234,7 +235,31 @@ class Connection:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.MaximumPacketSize = 2 * LONGEST_RECEIVED
             more = {"clean_start": True, "properties": properties}
-        self._client.connect(options.host, options.broker_port, options.keepalive_s, **more)
+        try:
+            self._client.connect(options.host, options.broker_port, options.keepalive_s, **more)
+        except ssl.SSLCertVerificationError as error:
+            why = f"its certificate is not to be trusted ({one_line(error.verify_message)}): see tls.ca_file"
+            raise BrokerError(why) from error
+        except (ssl.SSLError, ConnectionResetError) as error:
+            raise BrokerError(f"it does not agree on TLS ({one_line(error)}): is the port right?") from error
+        except socket.gaierror as error:
+            raise BrokerError(f"the host is not known ({error.strerror})") from error
+        except TimeoutError as error:
+            raise BrokerError("it does not answer") from error
+        except (OSError, ValueError) as error:
+            raise BrokerError(one_line(getattr(error, "strerror", None) or error)) from error
+
+    def _await_answer(self, goes_on: Callable[[], bool]) -> None:
+        until = time.monotonic() + ANSWER_S
+        while self._answer is None:
+            if time.monotonic() > until or not goes_on():
+                raise BrokerError("it accepts connections, and does not answer")
+            try:
+                self.step(LOOK_EVERY_S)
+            except BrokerError as error:
+                if self._answer is None:
+                    why = f"{error} before an answer: is it a broker, and does it want TLS?"
+                    raise BrokerError(why) from error
 
     def _refusal(self, answer: "ReasonCode") -> BrokerError:
         told = str(answer).lower()

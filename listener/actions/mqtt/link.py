@@ -7,14 +7,13 @@ import logging
 import random
 import secrets
 import socket
-import ssl
 import threading
 import time
 from contextlib import suppress
 from math import inf
 from typing import Protocol
 
-from listener.actions.mqtt.connection import PASSING, REFUSED_FROM, BrokerError, Connection
+from listener.actions.mqtt.connection import PASSING, REFUSED_FROM, BrokerError, Connection, TlsContext
 from listener.actions.mqtt.options import MqttOptions
 from listener.actions.mqtt.outbox import Message, Outbox
 from listener.actions.mqtt.seats import SEATS, Seats
@@ -88,7 +87,7 @@ class Link:
         name: str,
         options: MqttOptions,
         client_id: str,
-        tls: ssl.SSLContext | None,
+        tls: TlsContext | None,
         availability: str,
         outbox: Outbox,
         states: States,
