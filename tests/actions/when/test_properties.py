@@ -14,7 +14,7 @@ from listener.types import Event, Phase
 from tests.actions.when.oracle import answers
 from tests.actions.when.story import Telling, began, chosen, ended, stories, updated, verdicts
 
-MANY = settings(max_examples=250, deadline=None)
+MANY = settings(max_examples=150, deadline=None)
 SOME = settings(max_examples=60, deadline=None)
 
 

@@ -159,7 +159,7 @@ places = st.builds(
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(places, moments)
 @example(PlaceSettings(latitude=66.2, longitude=25.0, timezone="UTC"), utc("2025-06-08 21:30"))
 @example(PlaceSettings(latitude=78.2, longitude=15.6, timezone="UTC"), utc("2025-06-21 23:00"))
