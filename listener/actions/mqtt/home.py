@@ -81,6 +81,7 @@ class HomeAssistant:
         self._shown: dict[str, str] = {}
         self._commands: dict[str, str] = {}
         self._level_at = -math.inf
+        self._heard: list[str] = []
         self._was_paused = False
         self._had_too_many = False
 
@@ -170,9 +171,10 @@ class HomeAssistant:
     def _tell_sources(self, sources: Sequence[SourceStats]) -> None:
         for source in sources:
             self._states.set(self._topics.source(source.name), source.state.value)
-        now = time.monotonic()
-        if now - self._level_at < self._options.level_s:
+        now, heard = time.monotonic(), [source.name for source in sources if source.state.is_heard]
+        if now - self._level_at < self._options.level_s and heard == self._heard:
             return
+        self._heard = heard
         self._level_at = now
         for source in sources:
             level = f"{max(source.level_db, LEAST_LEVEL_DB):.1f}" if source.state.is_heard else NOT_KNOWN

@@ -212,10 +212,10 @@ class Link:
         connection.publish(self._availability, ONLINE, retain=True)
         # Another program of this name, or the end of a connection that the broker had not noticed.
         patterns = [self._availability]
+        self._states.tell_all()
         if self._home is not None:
             self._home.look()
             patterns += self._home.patterns()
-        self._states.tell_all()
         connection.subscribe(patterns)
         self._is_connected = True
         self._tell_connected()
