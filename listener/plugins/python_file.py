@@ -146,13 +146,13 @@ def _run(path: Path) -> ModuleType:
             del sys.modules[part]
         if not isinstance(error, (Exception, SystemExit)):
             raise
-        raise BrokenPluginError(f"{printable(_place(error, path))}: {_described(error)}") from error
+        raise BrokenPluginError(f"{printable(_place(error, path))}: {_described(error, name)}") from error
     return module
 
 
-def _described(error: BaseException) -> str:
+def _described(error: BaseException, module: str) -> str:
     told = error.msg if isinstance(error, SyntaxError) else error  # its text would tell the line once more
-    return f"{type(error).__name__}: {one_line(told)}"
+    return f"{type(error).__name__}: {one_line(told).replace(module, '')}"
 
 
 def _place(error: BaseException, path: Path) -> str:
