@@ -71,6 +71,8 @@ def test_an_end_of_an_earlier_life_is_told_and_holds_up_nothing() -> None:
     assert decided(rules, ended(dog(80_000), 86_400)) == (True, "label, source and score")
     assert tell(rules, ended(began("dog", 80_000, score=0.4), 86_400)) == [False]
     assert tell(rules, dog(1)) == [True], "its times are of another stream"
+    rules = trigger(labels=("dog",), unless=condition("speech", 3))
+    assert tell(rules, ended(began("speech", 5), 8), dog(9)) == [False, True]
 
 
 # --- while it lasts --------------------------------------------------------------------------
