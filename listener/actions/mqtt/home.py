@@ -82,7 +82,6 @@ class HomeAssistant:
         self._commands: dict[str, str] = {}
         self._level_at = -math.inf
         self._heard: list[str] = []
-        self._was_paused = False
         self._had_too_many = False
 
     def note(self, event: Event) -> None:
@@ -105,12 +104,8 @@ class HomeAssistant:
         labels, sources, actions = self._labels(), list(program.sources), list(program.actions)
         with self._lock:
             self._show(labels, sources, actions)
-            paused = {action: program.is_paused(action) for action in actions}
-            for action, is_paused in paused.items():
-                self._states.set(self._topics.action(action), OFF if is_paused else ON)
-            if paused.get(self._name) and not self._was_paused:
-                self._all_off()  # no end of a sound is told by an action that is paused
-            self._was_paused = paused.get(self._name, False)
+        for action in actions:
+            self._states.set(self._topics.action(action), OFF if program.is_paused(action) else ON)
         stats = program.stats()
         if stats is not None:
             self._tell_sources(stats.sources)
@@ -162,11 +157,6 @@ class HomeAssistant:
             if self._shown.get(topic) != configuration["state_topic"]:
                 self._states.set(topic, json.dumps(configuration))
         self._shown = {topic: configuration["state_topic"] for topic, configuration in wanted.items()}
-
-    def _all_off(self) -> None:
-        for label, going_on in self._open.items():
-            going_on.clear()
-            self._states.set(self._topics.label(label), OFF)
 
     def _tell_sources(self, sources: Sequence[SourceStats]) -> None:
         for source in sources:
