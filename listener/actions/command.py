@@ -25,10 +25,10 @@ from listener.actions.output import OutputLog
 from listener.actions.process import attend, signal_group
 from listener.config import Options
 from listener.errors import ActionError, printable
-from listener.event_format import event_json
+from listener.event_format import event_json, utc_text
 from listener.types import Event
 
-FIELDS = (*template.FIELDS, "picture")
+FIELDS = (*template.FIELDS, "ended_at", "peak_score", "picture")
 """What an argument, or a variable of ``env``, may contain."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -43,6 +43,8 @@ ENVIRONMENT = {
     "LISTENER_ONSET_S": "onset_s",
     "LISTENER_OFFSET_S": "offset_s",
     "LISTENER_STARTED_AT": "started_at",
+    "LISTENER_ENDED_AT": "ended_at",
+    "LISTENER_PEAK_SCORE": "peak_score",
     "LISTENER_CLIP": "clip",
     "LISTENER_PICTURE": "picture",
 }
@@ -54,8 +56,8 @@ class CommandOptions(Options):
 
     run: tuple[str, ...] = Field(min_length=1)
     """The program and its arguments; ``{label}``, ``{source}``, ``{score}``, ``{phase}``, ``{id}``,
-    ``{onset_s}``, ``{offset_s}``, ``{started_at}``, ``{clip}`` and ``{picture}`` are filled in in the
-    arguments."""
+    ``{onset_s}``, ``{offset_s}``, ``{started_at}``, ``{ended_at}``, ``{peak_score}``, ``{clip}`` and
+    ``{picture}`` are filled in in the arguments."""
 
     cwd: Path | None = None
     """Folder in which it runs; the daemon's own unless told. A relative program is looked for there."""
@@ -188,8 +190,12 @@ class CommandAction(Action):
 
 
 def _values(event: Event, context: ActionContext) -> dict[str, str]:
-    picture = "" if context.picture is None else str(context.picture)
-    return {**template.field_values(event, context.clip), "picture": picture}
+    return {
+        **template.field_values(event, context.clip),
+        "ended_at": utc_text(event.ended_at) or "",
+        "peak_score": str(round(event.peak_score, 4)),
+        "picture": "" if context.picture is None else str(context.picture),
+    }
 
 
 def _check_nice(nice: int) -> None:

@@ -133,6 +133,8 @@ def test_the_event_is_in_the_environment_and_on_standard_input(script: Script) -
         "LISTENER_ONSET_S": "12.5",
         "LISTENER_OFFSET_S": "15.0",
         "LISTENER_STARTED_AT": "2026-01-31T06:12:03.250Z",
+        "LISTENER_ENDED_AT": "2026-01-31T06:12:05.750Z",
+        "LISTENER_PEAK_SCORE": "0.97",
         "LISTENER_CLIP": "/clips/dog.flac",
         "LISTENER_PICTURE": "/pictures/dog.jpg",
     }
