@@ -15,6 +15,8 @@ from tests.actions.fakes import ONSET
 from tests.cameras import taken_ms
 from tests.rtsp_camera import now_ms
 
+LIMIT_MS = 60_000
+
 
 class Shooting:
     """An action with its pictures.
@@ -76,9 +78,9 @@ def age_ms(path: Path) -> int:
     return now_ms() - moment_of(path)
 
 
-def wait_for(done: Callable[[], bool], limit_s: float = 60.0) -> None:
+def wait_for(done: Callable[[], bool], told: Callable[[], str] = str) -> None:
     """Wait until something is so; the machine may be busy."""
-    pause, until = threading.Event(), now_ms() + limit_s * 1000
+    pause, until = threading.Event(), now_ms() + LIMIT_MS
     while not done():
-        assert now_ms() < until, "it never came"
+        assert now_ms() < until, f"it never came; {told()}"
         pause.wait(0.02)
