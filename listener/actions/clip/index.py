@@ -29,6 +29,13 @@ CREATE INDEX IF NOT EXISTS clips_by_score ON clips (action, label, score, id);
 CREATE INDEX IF NOT EXISTS clips_by_age ON clips (action, id, written_at, bytes);
 """
 
+_INSERT = (
+    "INSERT INTO clips (id, action, label, score, written_at, files, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+
+FIRST = -(2**62)
+"""Before any clip."""
+
 _OLDEST = """
 SELECT id, label, score, written_at, files FROM clips AS c
 WHERE action = :action AND id > :after AND id < (SELECT max(id) FROM clips WHERE action = :action)
@@ -68,18 +75,23 @@ class Index:
         sqlite3.Error
             They cannot be noted.
         """
-        rows = [
-            (self._action, one.label, one.score, one.written_at, json.dumps(one.files), one.size)
-            for one in entries
-        ]
         with self._opened() as database:
-            for row in rows:
-                cursor = database.execute(
-                    "INSERT INTO clips (action, label, score, written_at, files, bytes)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    row,
-                )
-            return cursor.lastrowid or 0
+            return [database.execute(_INSERT, self._row(None, one)).lastrowid or 0 for one in entries][-1]
+
+    def add_older(self, entries: Sequence[Entry]) -> None:
+        """Note clips, in their order, that are older than all that are noted.
+
+        Raises
+        ------
+        sqlite3.Error
+            They cannot be noted.
+        """
+        with self._opened() as database:
+            (oldest,) = database.execute("SELECT coalesce(min(id), 0) FROM clips").fetchone()
+            first = min(int(oldest), 0) - len(entries)
+            database.executemany(
+                _INSERT, [self._row(number, one) for number, one in enumerate(entries, start=first)]
+            )
 
     def forget(self, numbers: Sequence[int]) -> None:
         """Strike clips out.
@@ -106,7 +118,9 @@ class Index:
             ).fetchone()
         return int(row[0]), int(row[1])
 
-    def oldest(self, n: int, keep_best: int = 0, after: int = 0, before: float | None = None) -> list[Entry]:
+    def oldest(
+        self, n: int, keep_best: int = 0, after: int = FIRST, before: float | None = None
+    ) -> list[Entry]:
         """Give the oldest clips, but for the newest of all, and for those with the highest scores.
 
         Parameters
@@ -154,7 +168,7 @@ class Index:
         sqlite3.Error
             It cannot be read.
         """
-        after = 0
+        after = FIRST
         while True:
             with self._opened() as database:
                 rows = database.execute(
@@ -166,6 +180,9 @@ class Index:
                 return
             yield from map(_entry, rows)
             after = rows[-1][0]
+
+    def _row(self, number: int | None, one: Entry) -> tuple[object, ...]:
+        return number, self._action, one.label, one.score, one.written_at, json.dumps(one.files), one.size
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

@@ -14,7 +14,7 @@ from math import inf
 from pathlib import Path
 
 from listener.actions.clip.files import Entry
-from listener.actions.clip.index import Index, is_damaged, is_full
+from listener.actions.clip.index import FIRST, Index, is_damaged, is_full
 from listener.actions.clip.naming import naming
 from listener.actions.clip.options import ClipOptions
 from listener.actions.clip.sidecar import found_sidecars
@@ -67,6 +67,7 @@ class Retention:
         self._until = inf
         self._trouble = ""
         self._reconciled_at = -inf
+        self._is_new = False
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -75,6 +76,7 @@ class Retention:
         with self._starting:
             if self._thread is None:
                 self._until = inf
+                self._is_new = self._is_new or not self._index.path.exists()
                 self._thread = threading.Thread(target=self._work, name=f"clips:{self._action}", daemon=True)
                 self._due.set()
                 self._thread.start()
@@ -152,20 +154,23 @@ class Retention:
         self._remove_while(goes, inf)
 
     def _work(self) -> None:
-        while self._until == inf:
+        is_over = False
+        while not is_over:
             self._due.wait(LOOK_EVERY_S)
             self._due.clear()
+            is_over = self._until < inf  # this look is the last one
             try:
                 self._look()
             except (OSError, sqlite3.Error) as error:
                 if not (isinstance(error, sqlite3.Error) and self._mends(error)):
                     self._complain(f"old clips cannot be deleted: {error}")
             else:
-                self._recovered()
+                self._trouble = ""
 
     def _look(self) -> None:
-        if not self._index.path.exists():
+        if self._is_new:
             self._adopt()
+            self._is_new = False
         if time.monotonic() - self._reconciled_at >= RECONCILE_EVERY_S:
             self._reconcile()
             self._reconciled_at = time.monotonic()
@@ -173,9 +178,12 @@ class Retention:
 
     def _adopt(self) -> None:
         """Take charge of clips from before there was an index: the JSON beside them says whose they are."""
-        entries = sorted(found_sidecars(self._folder, self._action), key=lambda entry: entry.written_at)
+        found = sorted(found_sidecars(self._folder, self._action), key=lambda entry: entry.written_at)
+        # What was written meanwhile was noted before it could be found.
+        noted = {entry.files[-1] for entry in self._index.all()}
+        entries = [entry for entry in found if entry.files[-1] not in noted]
         if entries:
-            self._index.add(*entries)
+            self._index.add_older(entries)
             log.info(
                 "action '%s': %d clips were found that it has written before", self._action, len(entries)
             )
@@ -187,12 +195,12 @@ class Retention:
             for entry in self._index.all()
             if not any((self._folder / name).exists() for name, _ in entry.files)
         ]
-        for first in range(0, len(gone), AT_ONCE):
-            self._index.forget(gone[first : first + AT_ONCE])
+        for first in range(0, len(gone), 10 * AT_ONCE):
+            self._index.forget(gone[first : first + 10 * AT_ONCE])
 
     def _remove_while(self, goes: Callable[[Entry], bool], until: float, before: float | None = None) -> None:
         """Delete clips, the oldest first, until one stays or a moment of ``time.monotonic()`` has come."""
-        after = 0
+        after = FIRST
         while batch := self._index.oldest(AT_ONCE, self._options.keep_best, after, before):
             gone = []
             for entry in batch:
@@ -226,6 +234,7 @@ class Retention:
         log.warning("action '%s': the index of its clips is damaged and begun anew", self._action)
         with suppress(OSError):
             self._index.renew()
+            self._is_new = True
             self._due.set()
             return True
         return False
@@ -234,9 +243,6 @@ class Retention:
         if self._trouble != trouble:
             self._trouble = trouble
             log.warning("action '%s': %s", self._action, trouble)
-
-    def _recovered(self) -> None:
-        self._trouble = ""
 
 
 class _SteadyClock:
