@@ -127,6 +127,13 @@ def test_to_remember_less_changes_nothing(chosen: ActionSettings, story: list[Te
         assert fires(chosen, story) == answers(chosen, story)
 
 
+def test_what_has_ended_is_forgotten() -> None:
+    judge = Trigger(ActionSettings(use="x", when="both"))
+    for event in (began("dog", 1), ended(began("dog", 1), 2)):
+        judge.judge(event, 2)
+    assert not judge._going
+
+
 def test_a_flood_of_events_without_an_end_is_forgotten_in_time() -> None:
     chosen = ActionSettings.model_validate(
         {
