@@ -83,13 +83,14 @@ def tls_context(tls: TlsOptions) -> TlsContext:
         if tls.ca_file is None:
             context.load_default_certs()
         else:
-            context.load_verify_locations(tls.ca_file)
+            context.load_verify_locations(tls.ca_file.expanduser())
     except (OSError, ValueError) as error:
         raise ActionError(f"tls.ca_file: {_file_problem(error, 'certificates (PEM)')}") from error
     if tls.certificate is not None:
         try:
             # Without the last argument an encrypted key would be asked for on the terminal.
-            context.load_cert_chain(tls.certificate, tls.key, password=_no_password)
+            key = None if tls.key is None else tls.key.expanduser()
+            context.load_cert_chain(tls.certificate.expanduser(), key, password=_no_password)
         except (OSError, ValueError) as error:
             problem = _file_problem(error, "a certificate and its key (PEM, not encrypted)")
             raise ActionError(f"tls.certificate, tls.key: {problem}") from error

@@ -78,6 +78,7 @@ class HomeAssistant:
         self._states = states
         self._lock = threading.Lock()
         self._open: dict[str, set[str]] = {}
+        self._labels_shown: frozenset[str] = frozenset()
         self._shown: dict[str, str] = {}
         self._commands: dict[str, str] = {}
         self._level_at = -math.inf
@@ -86,17 +87,20 @@ class HomeAssistant:
 
     def note(self, event: Event) -> None:
         """Something was heard, or is over."""
-        if event.phase is Phase.ONSET and not event.label.startswith(STATUS):
+        if event.label.startswith(STATUS):
+            return
+        if event.phase is Phase.ONSET:
             self._states.set(self._topics.last_event, event_json(event))
         with self._lock:
-            if event.label not in self._open:
-                return
-            going_on = self._open[event.label]
+            going_on = self._open.setdefault(event.label, set())
             if event.phase is Phase.OFFSET:
                 going_on.discard(event.id)
             elif len(going_on) < MOST_OPEN:
                 going_on.add(event.id)
-            self._states.set(self._topics.label(event.label), ON if going_on else OFF)
+            if event.label in self._labels_shown:
+                self._states.set(self._topics.label(event.label), ON if going_on else OFF)
+            elif not going_on:
+                del self._open[event.label]
 
     def look(self) -> None:
         """See how things are now."""
@@ -150,6 +154,7 @@ class HomeAssistant:
                 self._states.remove(topic)
                 self._states.remove(self._shown[topic])
             self._open = {label: self._open.get(label, set()) for label in labels}
+            self._labels_shown = frozenset(labels)
             self._commands = {self._topics.command(action): action for action in actions}
             for label in labels:
                 self._states.set(self._topics.label(label), ON if self._open[label] else OFF)

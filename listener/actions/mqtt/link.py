@@ -106,7 +106,6 @@ class Link:
         self._in_flight: dict[int, tuple[Message | None, float]] = {}
         self._sent = 0
         self._is_connected = False
-        self._has_failed = False
         self._trouble = ""
         self._trouble_since = 0.0
         self._dropped_before = 0
@@ -171,24 +170,27 @@ class Link:
 
     def _go_on(self) -> None:
         pause_s = FIRST_PAUSE_S
-        while not self._is_stopping or not self._has_failed:
+        while True:
             began_at = time.monotonic()
+            if self._home is not None:
+                self._home.look()  # what is heard while the broker is away shows later as well
             try:
                 self._serve()
                 return
             except BrokerError as error:
-                self._has_failed = True
                 self._tell(error)
                 if time.monotonic() - began_at > STEADY_S:
                     pause_s = FIRST_PAUSE_S
                 wait_s = MENDING_PAUSE_S if error.needs_mending else pause_s
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._is_stopping, wait_s * self._dice.uniform(1 - JITTER, 1 + JITTER)
-                )
-            if self._is_stopping:
+            if self._is_stopping or not self._rest(wait_s * self._dice.uniform(1 - JITTER, 1 + JITTER)):
                 return
+
+    def _rest(self, pause_s: float) -> bool:
+        """Wait before the next attempt; tell whether there is to be one, be it the last."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_stopping, pause_s)
+        return not self._is_stopping or len(self._outbox) > 0
 
     def _serve(self) -> None:
         """Connect, and tell the broker everything until the stop or the connection's end."""

@@ -156,6 +156,21 @@ def test_the_queue_outlives_the_program(log: LogWaiter) -> None:
     assert log.count("wait from before") == 1
 
 
+def test_the_last_attempt_is_at_the_end(log: LogWaiter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is back, and not known to be, gets what waits."""
+    monkeypatch.setattr(link, "FIRST_PAUSE_S", 1000.0)
+    with Broker() as broker:
+        broker.stop()
+        with running(options(broker)) as action:
+            fire(action)
+            log.wait_for("is tried again and again")
+            broker.start()
+            with broker.onlooker() as onlooker:
+                action.close()
+                onlooker.wait(lambda: onlooker.ids(DOG) == ["e1"])
+                onlooker.wait_for(HERE, "offline")
+
+
 def test_credentials(log: LogWaiter) -> None:
     with Broker(password="secret") as broker:
         with running(options(broker, username="ears", password="sesame")) as action:

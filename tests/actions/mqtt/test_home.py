@@ -212,6 +212,18 @@ def test_after_a_restart_of_the_broker_all_is_there_again() -> None:
             onlooker.wait_for_json("listener/mic/dog")
 
 
+def test_what_began_while_the_broker_was_away(onlooker: Onlooker, broker: Broker) -> None:
+    broker.stop()
+    with running(options(broker, discovery=True)) as action:
+        for event in (onset(1), onset(2, "cat"), offset_of(onset(2, "cat"))):
+            fire(action, event)
+        broker.start()
+        onlooker.wait_for(DOG, "ON")
+        onlooker.wait_for(CAT, "OFF")
+        fire(action, offset_of(onset(1)))
+        onlooker.wait_for(DOG, "OFF")
+
+
 def test_without_discovery_nothing_is_shown(broker: Broker, onlooker: Onlooker) -> None:
     with running(options(broker)) as action:
         fire(action)
