@@ -483,6 +483,39 @@ def test_broken_ones_are_named_and_the_program_goes_on(write: Write, tmp_path: P
     assert any(line.startswith("source microphone listener ") and line.endswith(" ok") for line in lines)
 
 
+def test_one_that_was_broken_at_the_start_stands_in_no_other_change_s_way(
+    write: Write, tmp_path: Path
+) -> None:
+    write("hooks.py", "import nowhere_at_all")
+    text = """
+        sources: [{use: demo, loop: true, speed: 8}]
+        windows: {hop_s: 0.5}
+        actions: [{use: log}, {use: python:hooks.py:on_event}]
+        """
+    write("config.yaml", text)
+    with Program("run", "-c", "config.yaml", "--no-console", cwd=tmp_path) as program:
+        program.wait_for_log(
+            "hooks.py:1: ModuleNotFoundError: No module named 'nowhere_at_all'; the program goes on"
+        )
+        program.wait_for_log("listening to demo")
+        write("config.yaml", text.replace("0.5", "1.0"))
+        program.interrupt(signal.SIGHUP)
+        program.wait_for_log("the configuration has changed: hop and events")
+        program.wait_for_log("the new configuration is in force")
+        write("hooks.py", "def on_event(event): print('the hook heard', event.label)")
+        program.interrupt(signal.SIGHUP)
+        program.wait_for_log("the configuration has changed: actions")
+        program.wait_for_log("the new configuration is in force")
+        wait_for_line(program, "the hook heard ")
+
+
+def wait_for_line(program: Program, text: str) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not any(text in line for line in program.told):
+        assert time.monotonic() < until, "".join(program.told)
+        time.sleep(0.02)
+
+
 def test_plugins_are_shown_though_the_configuration_is_wrong(write: Write, tmp_path: Path) -> None:
     write("config.yaml", "nonsense: 1")
     shown = run("plugins", cwd=tmp_path)
