@@ -129,7 +129,7 @@ class Program(Protocol):
         """How all is; None before sound flows."""
 
     def pause(self, action: str, paused: bool) -> None:
-        """Let an action answer to nothing, or again. One that is not known is left alone."""
+        """Let an action begin nothing, or again; what it has begun it ends. An unknown one is left alone."""
 
     def is_paused(self, action: str) -> bool:
         """Say whether an action is paused."""

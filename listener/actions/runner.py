@@ -188,7 +188,7 @@ class ActionRunner:
         log.log(level, "%s", f"action '{lane.action.name}' {does} {about}: {verdict.why}")
 
     def pause(self, name: str, paused: bool) -> None:
-        """Let an action answer to nothing, or again; what waits and what runs goes on."""
+        """Let an action begin nothing, or again; what it has begun it ends."""
         for lane in self._lanes:
             if lane.action.name == name and lane.is_paused is not paused:
                 lane.is_paused = paused
