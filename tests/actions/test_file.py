@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.actions import file as file_module
 from listener.actions.base import ActionContext, Recording
 from listener.actions.file import FileAction, FileOptions
+from listener.actions.file.aside import aside_of
+from listener.actions.file.lines import HEADER, line_of
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError, TransientError
 from listener.event_format import event_dict, event_json
@@ -87,12 +88,12 @@ def test_a_table_has_a_header_and_a_row_for_each_event(tmp_path: Path) -> None:
 
 @given(st.text(), st.text())
 def test_any_text_is_one_row_and_no_formula(label: str, source: str) -> None:
-    line = file_module._csv_line(replace(ONSET, label=label, source=source))
+    line = line_of("csv", replace(ONSET, label=label, source=source))
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     text = line.decode()
     assert text[:-1].isprintable()
-    (row,) = csv.DictReader([file_module.HEADER.decode(), text])
+    (row,) = csv.DictReader([HEADER.decode(), text])
     assert row["model"] == ONSET.model
     for cell in row.values():
         assert not cell.lstrip().startswith(("=", "+", "-", "@"))
@@ -128,7 +129,7 @@ def test_a_row_that_was_cut_off_swallows_no_event(tmp_path: Path, cut: int) -> N
     """Also where it was cut off inside of quotes."""
     path = tmp_path / "events.csv"
     run(file_action(path, format="csv"), onset(1))
-    cut_off = file_module._csv_line(replace(onset(2), source='a "b", c'))[:cut].removesuffix(b"\n")
+    cut_off = line_of("csv", replace(onset(2), source='a "b", c'))[:cut].removesuffix(b"\n")
     with open(path, "ab") as file:
         file.write(cut_off)
     run(file_action(path, format="csv"), onset(3), onset(4))
@@ -268,7 +269,7 @@ def test_a_file_is_never_larger_than_told(tmp_path: Path) -> None:
     files = list(tmp_path.iterdir())
     assert len(files) == 6
     assert all(file.stat().st_size <= 1000 for file in files)
-    in_order = [file for _, file in sorted(file_module._put_aside_before(path, "events"))]
+    in_order = [file for _, _, file in sorted(aside_of(path))]
     found = [row["id"] for file in (*in_order, path) for row in rows(file)]
     assert found == [f"e{n}" for n in range(100 - len(found), 100)]
 
@@ -302,7 +303,7 @@ def test_a_full_disk_costs_what_comes_meanwhile(small_disk: SmallDisk, form: str
     path = small_disk.folder / f"events.{form}"
     action = file_action(path, format=form)
     long = onset(2, "x" * 300)
-    line = file_module._csv_line(long) if form == "csv" else event_json(long).encode() + b"\n"
+    line = line_of("csv" if form == "csv" else "jsonl", long)
     run(action, onset(1))
     small_disk.fill()
     # What the file has begun to use of a page is its own.
