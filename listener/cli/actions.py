@@ -60,12 +60,12 @@ def test_action(config_path: Path | None, name: str, label: str | None, phase: s
     settings = _settings_of(file, name)
     card = _card(file)
     label = label or _label_for(settings, card)
-    phases = settings.phases if phase is None else _phases(phase)
     alone = _only(file, settings)
     pairs = build_actions(alone, card)
     if not pairs:
         raise ConfigError(f"action '{name}' cannot be used: the line above says why")
-    action, _ = pairs[0]
+    action, suited = pairs[0]
+    phases = suited.phases if phase is None else _phases(phase)
     # It is fired whatever its rules say, once, and what goes wrong is told at once.
     always = ActionSettings(
         use=settings.use, labels=("*", "@*"), when="all", timeout_s=settings.timeout_s, retry="never"

@@ -103,6 +103,8 @@ class MqttAction(Action):
 
     def close(self) -> None:
         """Send what waits, tell the broker that we go, and end the connection."""
+        if self._home is not None:
+            self._home.end()
         if self._link is not None:
             self._link.stop(CLOSE_S)
 

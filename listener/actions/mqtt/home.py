@@ -114,6 +114,12 @@ class HomeAssistant:
         if stats is not None:
             self._tell_sources(stats.sources)
 
+    def end(self) -> None:
+        """Nothing is heard any more: what no end was told of is over too."""
+        with self._lock:
+            for label in self._labels_shown:
+                self._states.set(self._topics.label(label), OFF)
+
     def patterns(self) -> list[str]:
         """Give the topics to listen to: the birth of Home Assistant, orders, and what was once shown."""
         prefix, node = self._options.prefix, self._topics.node

@@ -106,6 +106,7 @@ class Link:
         self._in_flight: dict[int, tuple[Message | None, float]] = {}
         self._sent = 0
         self._is_connected = False
+        self._problem = ""
         self._trouble = ""
         self._trouble_since = 0.0
         self._dropped_before = 0
@@ -151,7 +152,12 @@ class Link:
             log.exception("action '%s' has lost its link with the broker by a defect", self._name)
         finally:
             if len(self._outbox):
-                log.warning("action '%s': %d messages wait for the next start", self._name, len(self._outbox))
+                log.warning(
+                    "action '%s': %d messages wait for the next start%s",
+                    self._name,
+                    len(self._outbox),
+                    f": the broker: {self._problem}" if self._problem else "",
+                )
             self._outbox.close()
             self._seats.leave(self._client_id, self)
             self._wake.close()
@@ -178,6 +184,7 @@ class Link:
                 self._serve()
                 return
             except BrokerError as error:
+                self._problem = str(error)
                 self._tell(error)
                 if time.monotonic() - began_at > STEADY_S:
                     pause_s = FIRST_PAUSE_S

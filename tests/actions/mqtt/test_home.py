@@ -102,9 +102,11 @@ def test_sensors_go_on_and_off(broker: Broker, onlooker: Onlooker) -> None:
         fire(action, replace(onset(3), label="@source.lost"))  # no sound
         fire(action, replace(onset(4), label="bird"))  # no label of the model
         onlooker.wait_for_json("listener/mic/bird")
+        fire(action, onset(5, "cat"))  # of which no end is told
+    onlooker.wait_for(f"{STATE}/availability", "offline")
     assert onlooker.payloads(DOG) == ["OFF", "ON", "OFF"]
-    assert onlooker.payloads(CAT) == ["OFF"]
-    assert onlooker.ids(f"{STATE}/last_event") == ["e1", "e2", "e4"]
+    assert onlooker.payloads(CAT) == ["OFF", "ON", "OFF"]
+    assert onlooker.ids(f"{STATE}/last_event") == ["e1", "e2", "e4", "e5"]
     assert all(one.retain for one in onlooker.messages if one.topic in (DOG, f"{STATE}/last_event"))
 
 
