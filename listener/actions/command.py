@@ -199,8 +199,16 @@ def _values(event: Event, context: ActionContext) -> dict[str, str]:
 
 
 def _check_nice(nice: int) -> None:
-    if os.geteuid() != 0 and nice < (own := os.getpriority(os.PRIO_PROCESS, 0)):
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    if os.geteuid() != 0 and nice < own:
         raise ActionError(f"nice: only root may make a program more urgent than itself: {own} or more")
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, own)
+    except PermissionError:  # as in the unit of the service, whose filter leaves out @resources
+        raise ActionError(
+            "nice: this process may not change priorities; leave it out, or open the unit: "
+            "SystemCallFilter=setpriority"
+        ) from None
 
 
 def _find(program: str, cwd: Path) -> str:

@@ -333,6 +333,15 @@ def test_more_urgent_than_the_daemon_takes_root(monkeypatch: pytest.MonkeyPatch)
         command("true", nice=-20)
 
 
+def test_priorities_that_a_unit_keeps_from_being_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(which: int, who: int, nice: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    with pytest.raises(ActionError, match="nice: .* open the unit: SystemCallFilter=setpriority"):
+        command("true", nice=19)
+
+
 def test_another_user_takes_root(monkeypatch: pytest.MonkeyPatch) -> None:
     own = pwd.getpwuid(os.geteuid()).pw_name
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
