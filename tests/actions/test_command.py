@@ -338,7 +338,7 @@ def test_priorities_that_a_unit_keeps_from_being_changed(monkeypatch: pytest.Mon
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "setpriority", refuse)
-    with pytest.raises(ActionError, match="nice: .* open the unit: SystemCallFilter=setpriority"):
+    with pytest.raises(ActionError, match=r"nice: .* open the unit: SystemCallFilter=setpriority"):
         command("true", nice=19)
 
 
