@@ -7,9 +7,10 @@ Every request is remembered as it came.
 import ssl
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +30,7 @@ class Request:
     headers: dict[str, str]
     """Names in small letters."""
     body: bytes
+    at: float = field(default_factory=time.monotonic)
 
 
 Answer = Callable[["Handler"], None]

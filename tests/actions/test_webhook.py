@@ -1,13 +1,18 @@
 """The webhook, asked of a real web server: what arrives, what is tried again, what is told."""
 
+import base64
+import hashlib
+import hmac
 import json
 import logging
 import socket
-import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from email.parser import BytesParser
+from email.policy import HTTP
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -143,10 +148,6 @@ def test_no_other_passwords_are_sent(
 
 def verified_as_documented(secret: bytes, headers: dict[str, str], body: bytes) -> bool:
     """What docs/actions.md shows."""
-    import base64
-    import hashlib
-    import hmac
-
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
     is_new = abs(time.time() - int(headers["webhook-timestamp"])) < 300
@@ -225,9 +226,6 @@ def test_the_clip_and_the_picture_travel_along(web_server: WebServer, tmp_path: 
 
 def parts_of(request: Request) -> dict[str, tuple[str, bytes]]:
     """Name, media type and content of each part of a multipart body."""
-    from email.parser import BytesParser
-    from email.policy import HTTP
-
     message = BytesParser(policy=HTTP).parsebytes(
         f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode() + request.body
     )
@@ -346,7 +344,7 @@ def test_a_server_that_nobody_knows() -> None:
 def test_a_run_that_is_given_up_ends(web_server: WebServer, answer: http_server.Answer) -> None:
     web_server.answers.append(answer)
     action = webhook(url=web_server.url)
-    cancelled, other = threading.Event(), threading.Event()
+    cancelled = threading.Event()
     errors: list[Exception] = []
 
     def run(flag: threading.Event) -> None:
@@ -358,8 +356,7 @@ def test_a_run_that_is_given_up_ends(web_server: WebServer, answer: http_server.
     thread = threading.Thread(target=run, args=(cancelled,))
     thread.start()
     web_server.wait_for(1)
-    other.set()  # somebody else was given up: this one goes on
-    action.cancel()
+    action.cancel()  # somebody else was given up: this one goes on
     assert thread.is_alive()
     cancelled.set()
     action.cancel()
@@ -551,6 +548,17 @@ def test_a_server_that_comes_later_gets_what_waited(
     assert [request.headers["idempotency-key"] for request in web_server.requests] == ["e1-onset", "e2-onset"]
 
 
+def test_a_server_is_left_alone_for_as_long_as_it_asks(
+    web_server: WebServer, run: Callable[..., ActionRunner]
+) -> None:
+    web_server.answers.append(status(429, retry_after="1"))
+    runner = run(web_server.url)
+    runner.submit(onset(1))
+    settled(runner, fired=1, retried=1)
+    first, second = web_server.requests
+    assert second.at - first.at >= 1.0
+
+
 def test_losses_are_counted(web_server: WebServer, run: Callable[..., ActionRunner]) -> None:
     web_server.answers.extend([status(401), http_server.drip])
     runner = run(web_server.url, retry="never", timeout_s=0.5)
@@ -697,8 +705,6 @@ def test_a_port_where_nobody_answers_at_all() -> None:
 
 
 def test_no_password_of_a_key_is_asked_for(certificates: Certificates, tmp_path: Path) -> None:
-    import subprocess
-
     encrypted = tmp_path / "encrypted.key"
     subprocess.run(
         ["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", certificates.client_key, "-out", encrypted],
@@ -708,4 +714,3 @@ def test_no_password_of_a_key_is_asked_for(certificates: Certificates, tmp_path:
     )
     with pytest.raises(ActionError, match="is the key encrypted"):
         webhook(url="https://x/", certificate=str(certificates.client), key=str(encrypted))
-    assert ssl.OPENSSL_VERSION
