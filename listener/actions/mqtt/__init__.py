@@ -3,8 +3,10 @@
 ::
 
     run -> outbox (a file, bounded) --.
-                                       link (a thread) -> connection (paho) -> broker
+                                       courier -> connection (paho) -> broker
     program -> home -> states --------'
+
+All but the two on the left belongs to one thread, the link's.
 
 An event waits in the outbox until the broker has acknowledged it, over a restart of either side. What
 describes how things are (the states) is not queued: whoever connects is told how it is then.

@@ -177,13 +177,7 @@ class Connection:
             self._client.subscribe([(pattern, 1) for pattern in patterns])
 
     def publish(self, topic: str, payload: str, retain: bool, qos: int = 1) -> int:
-        """Send a message; give its id, which comes back in `acknowledged`.
-
-        Raises
-        ------
-        ValueError
-            No broker would take it.
-        """
+        """Send a message; give its id, which comes back in `acknowledged`."""
         return self._client.publish(topic, payload, qos=qos, retain=retain).mid
 
     def step(self, timeout_s: float) -> None:

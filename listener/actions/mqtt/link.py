@@ -13,9 +13,10 @@ from contextlib import suppress
 from math import inf
 from typing import Protocol
 
-from listener.actions.mqtt.connection import PASSING, REFUSED_FROM, BrokerError, Connection, TlsContext
+from listener.actions.mqtt.connection import BrokerError, Connection, TlsContext
+from listener.actions.mqtt.courier import Courier
 from listener.actions.mqtt.options import MqttOptions
-from listener.actions.mqtt.outbox import Message, Outbox
+from listener.actions.mqtt.outbox import Outbox
 from listener.actions.mqtt.seats import SEATS, Seats
 from listener.actions.mqtt.states import States
 
@@ -35,9 +36,6 @@ STEADY_S = 30.0
 
 LOOK_EVERY_S = 1.0
 """How often it is looked how things are."""
-
-ACKNOWLEDGED_WITHIN_S = 20.0
-"""A broker that takes longer to acknowledge a message is asked anew."""
 
 SEAT_S = 60.0
 """How long the action of the configuration before is waited for, in seconds."""
@@ -103,9 +101,6 @@ class Link:
         self._states = states
         self._home = home
         self._seats = seats
-        self._in_flight: dict[int, tuple[Message | None, float]] = {}
-        self._sent = 0
-        self._is_connected = False
         self._problem = ""
         self._trouble = ""
         self._trouble_since = 0.0
@@ -117,11 +112,6 @@ class Link:
         self._waker.setblocking(False)
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"mqtt:{name}", daemon=True)
-
-    @property
-    def is_connected(self) -> bool:
-        """The broker is there."""
-        return self._is_connected
 
     def start(self) -> None:
         """Begin."""
@@ -207,17 +197,14 @@ class Link:
         try:
             connection.open(lambda: time.monotonic() < self._stop_by)
             self._greet(connection)
-            self._attend(connection)
+            self._attend(connection, Courier(self._name, connection, self._outbox, self._states))
             self._take_leave(connection)
             is_through = True
         finally:
-            self._is_connected = False
             self._states.disconnected()
             connection.close(politely=is_through)
 
     def _greet(self, connection: Connection) -> None:
-        self._in_flight.clear()
-        self._sent = 0
         connection.publish(self._availability, ONLINE, retain=True)
         # Another program of this name, or the end of a connection that the broker had not noticed.
         patterns = [self._availability]
@@ -226,62 +213,21 @@ class Link:
             self._home.look()
             patterns += self._home.patterns()
         connection.subscribe(patterns)
-        self._is_connected = True
         self._tell_connected()
 
-    def _attend(self, connection: Connection) -> None:
+    def _attend(self, connection: Connection, courier: Courier) -> None:
         looked_at = time.monotonic()
         while True:
             now = time.monotonic()
-            if self._is_stopping and (self._is_through() or now > self._stop_by - LAST_WORDS_S):
+            if self._is_stopping and (courier.is_through or now > self._stop_by - LAST_WORDS_S):
                 return
             if self._home is not None and now - looked_at >= LOOK_EVERY_S and not self._is_stopping:
                 looked_at = now
                 self._home.look()
-            self._send(connection)
+            courier.send()
             connection.step(LOOK_EVERY_S if not self._is_stopping else LAST_WORDS_S / 5)
-            self._note_acknowledged(connection)
+            courier.note_acknowledged()
             self._listen(connection)
-
-    def _is_through(self) -> bool:
-        return not self._in_flight and not len(self._states) and self._outbox.after(self._sent) is None
-
-    def _send(self, connection: Connection) -> None:
-        now = time.monotonic()
-        while len(self._in_flight) < connection.most_in_flight:
-            if (state := self._states.next()) is not None:
-                mid = connection.publish(state.topic, state.payload, state.is_retained)
-                self._in_flight[mid] = (None, now)
-            elif (message := self._outbox.after(self._sent)) is not None:
-                self._sent = message.number
-                try:
-                    mid = connection.publish(message.topic, message.payload, retain=False)
-                except ValueError as error:  # somebody has written into the file
-                    self._refused(message, str(error))
-                    continue
-                self._in_flight[mid] = (message, now)
-            else:
-                return
-
-    def _note_acknowledged(self, connection: Connection) -> None:
-        while connection.acknowledged:
-            mid, code = connection.acknowledged.popleft()
-            message, _ = self._in_flight.pop(mid, (None, 0.0))
-            if message is None:
-                continue
-            if code in PASSING:
-                raise BrokerError(f"it takes no more messages at present (reason 0x{code:02X})")
-            if code >= REFUSED_FROM:
-                self._refused(message, f"the broker's reason is 0x{code:02X}")
-            else:
-                self._outbox.remove(message.number)
-        oldest = next(iter(self._in_flight.values()), None)
-        if oldest is not None and time.monotonic() - oldest[1] > ACKNOWLEDGED_WITHIN_S:
-            raise BrokerError("it does not acknowledge what it is sent")
-
-    def _refused(self, message: Message, why: str) -> None:
-        self._outbox.remove(message.number)
-        log.error("action '%s': a message for %s is refused, and lost: %s", self._name, message.topic, why)
 
     def _listen(self, connection: Connection) -> None:
         while connection.received:

@@ -21,8 +21,11 @@ FORBIDDEN = "+#/"
 MAX_VALUE_BYTES = 100
 """Longest text of one field, in UTF-8."""
 
+MAX_TOPIC_BYTES = 65_535
+"""Of a topic in UTF-8: what MQTT has room for."""
+
 MAX_TEMPLATE = 500
-"""Characters of a template; with its fields filled in it is far below the 65,535 bytes of a topic."""
+"""Characters of a template: with its fields filled in it is far shorter than a topic may be."""
 
 MAX_SLUG = 60
 """Characters of a part of an id."""
@@ -47,6 +50,13 @@ def slug(text: str) -> str:
         return kept
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{kept}_{digest}"
+
+
+def is_topic(text: str) -> bool:
+    """Say whether a broker lets anybody publish there; one that does not may end the connection."""
+    if not text.isprintable() or text.startswith("$") or set(text) & set("+#"):
+        return False
+    return 0 < len(text.encode()) <= MAX_TOPIC_BYTES
 
 
 def why_no_topic(text: str) -> str:

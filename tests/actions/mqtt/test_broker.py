@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from listener.actions.base import Action
-from listener.actions.mqtt import MqttAction, connection, link
+from listener.actions.mqtt import MqttAction, connection, courier, link
 from listener.actions.mqtt.options import MqttOptions
 from listener.actions.runner import ActionRunner
 from listener.config import ActionSettings
@@ -171,6 +171,18 @@ def test_the_last_attempt_is_at_the_end(log: LogWaiter, monkeypatch: pytest.Monk
                 onlooker.wait_for(HERE, "offline")
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_topic_that_somebody_wrote_into_the_queue(broker: Broker, protocol: str, log: LogWaiter) -> None:
+    action = MqttAction("mqtt", options(broker))
+    action._outbox.attach()
+    for topic in ("a/#", "", "\0", "$SYS/x", "x" * 70_000, "fine"):
+        action._outbox.put("", topic, "{}")
+    action._outbox.close()
+    with broker.onlooker("fine") as onlooker, running(options(broker, protocol=protocol)):
+        onlooker.wait_for("fine")
+    assert log.count("is refused, and lost: it is no topic") == 5
+
+
 def test_credentials(log: LogWaiter) -> None:
     with Broker(password="secret") as broker:
         with running(options(broker, username="ears", password="sesame")) as action:
@@ -233,7 +245,7 @@ def test_tls(certificates: Path, log: LogWaiter, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_broker_that_hangs(broker: Broker, log: LogWaiter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "ACKNOWLEDGED_WITHIN_S", 0.5)
+    monkeypatch.setattr(courier, "ACKNOWLEDGED_WITHIN_S", 0.5)
     monkeypatch.setattr(connection, "ANSWER_S", 0.5)
     with broker.onlooker() as onlooker, running(options(broker)) as action:
         fire(action, onset(1))
