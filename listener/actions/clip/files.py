@@ -1,11 +1,11 @@
 """Several files that belong together: each is seen whole or not at all, and the clip itself last."""
 
 import os
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from listener.actions.clip.naming import with_suffix
 
@@ -56,8 +56,8 @@ class Unfinished:
     """
 
     def __init__(self, folder: Path, contents: Mapping[str, bytes]) -> None:
-        # A thread may be left behind while its successor writes: each has files of its own.
-        me = f".clip-{os.getpid()}-{threading.get_native_id()}"
+        # A thread may be left behind while its successor writes, and another machine may write here too.
+        me = f".clip-{uuid4().hex}"
         self._contents = contents
         self._paths = {suffix: folder / f"{me}{suffix}{UNFINISHED}" for suffix in contents}
 
@@ -116,7 +116,7 @@ def prepare(folder: Path) -> None:
         They cannot.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f".clip-{os.getpid()}-{threading.get_native_id()}{UNFINISHED}"
+    probe = folder / f".clip-{uuid4().hex}{UNFINISHED}"
     probe.touch()
     until = probe.stat().st_mtime - LEFT_S  # the disk's own clock
     probe.unlink()
