@@ -62,14 +62,23 @@ class RtspCamera:
         Pictures from one that can be decoded by itself to the next.
     user, password
         Asked for, if there are any.
+    size
+        Width and height of what is sent; what it shows stays the same.
     """
 
     def __init__(
-        self, port: int | None = None, rate: int = 25, gop: int = 10, user: str = "", password: str = ""
+        self,
+        port: int | None = None,
+        rate: int = 25,
+        gop: int = 10,
+        user: str = "",
+        password: str = "",
+        size: tuple[int, int] = (WIDTH, HEIGHT),
     ) -> None:
         self.port = port or free_port()
         self.url = f"rtsp://127.0.0.1:{self.port}/cam"
         self._command = [SYSTEM_PYTHON, str(RTSP_CAMERA), str(self.port), str(rate), str(gop)]
+        self._command += map(str, size)
         self._command += [user, password] if user else []
         self._process: subprocess.Popen[str] | None = None
 

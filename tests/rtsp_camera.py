@@ -1,6 +1,6 @@
 """An RTSP camera by GStreamer's server, for ``/usr/bin/python3``: a picture that shows when it was taken.
 
-    /usr/bin/python3 rtsp_camera.py PORT RATE GOP [USER PASSWORD]
+    /usr/bin/python3 rtsp_camera.py PORT RATE GOP WIDTH HEIGHT [USER PASSWORD]
 
 The stream is H.264, under ``/cam``. It prints ``ready`` when it can be reached.
 """
@@ -28,7 +28,7 @@ def now_ms() -> int:
     return round(time.monotonic() * 1000)
 
 
-def main(port: str, rate: str, gop: str, user: str = "", password: str = "") -> None:
+def main(port: str, rate: str, gop: str, width: str, height: str, user: str = "", password: str = "") -> None:
     import gi  # type: ignore[import-not-found]  # of the system's Python
 
     gi.require_version("Gst", "1.0")
@@ -42,8 +42,9 @@ def main(port: str, rate: str, gop: str, user: str = "", password: str = "") -> 
     factory = GstRtspServer.RTSPMediaFactory()
     caps = f"video/x-raw,format=GRAY8,width={WIDTH},height={HEIGHT},framerate={rate}/1"
     factory.set_launch(
-        f"( appsrc name=src is-live=true do-timestamp=true format=time caps={caps} ! videoconvert "
-        f"! video/x-raw,format=I420 ! openh264enc gop-size={gop} bitrate=1000000 "
+        f"( appsrc name=src is-live=true do-timestamp=true format=time caps={caps} "
+        f"! videoconvert ! videoscale method=0 ! video/x-raw,format=I420,width={width},height={height} "
+        f"! openh264enc gop-size={gop} bitrate=1000000 "
         "! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
     )
     factory.set_shared(True)

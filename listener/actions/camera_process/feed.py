@@ -6,15 +6,15 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from listener.actions.camera_process.arrivals import Arrivals
 from listener.actions.camera_process.errors import CameraError, ForgottenError, why_of
-from listener.actions.camera_process.lag import Lag
 from listener.actions.camera_process.messages import Camera
 from listener.actions.camera_process.ring import Encoded, Ring
 
@@ -27,16 +27,14 @@ LONGEST_PAUSE_S = 30.0
 RING_BYTES = 96 * 2**20
 """Bound of the video that is kept: 60 s at 12 Mbit/s."""
 
-DRAINED_S = 0.005
-"""A picture that had to be waited for this long is the newest that there is."""
-
 CLOCKLESS = ("mpjpeg", "mjpeg", "mjpeg_2000")
 """Formats whose timestamps are made up."""
 
 if TYPE_CHECKING:
+    AnyPacket: TypeAlias = av.Packet[Any]
     VideoPacket: TypeAlias = av.Packet[VideoStream]
 else:
-    VideoPacket = av.Packet
+    AnyPacket = VideoPacket = av.Packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +79,6 @@ class Feed:
         self._told: tuple[bool, str] | None = None
         self._wanted = 0
         self._asked_s = 0.0
-        self._lag = Lag()
-        self._opened_s = 0.0
-        self._first_stamp_s: float | None = None
-        self._is_draining = True
         self._busy_since_s: float | None = None
 
     def await_picture(self, due_s: float, after_s: float, is_forgotten: Callable[[], bool]) -> Picture:
@@ -156,68 +150,54 @@ class Feed:
 
     def _watch(self) -> None:
         """Read one connection to its end."""
-        self._busy_since_s = self._opened_s = time.monotonic()
+        opened_s = self._busy_since_s = time.monotonic()
         with closing(_opened(self.camera)) as container:
             if not container.streams.video:
                 raise CameraError("it sends no video", is_final=True)
-            self._begin(container, container.streams.video[0])
-            self._read(container, container.streams.video[0])
-
-    def _begin(self, container: InputContainer, stream: VideoStream) -> None:
-        stream.codec_context.thread_count = 2
-        stream.codec_context.thread_type = "SLICE"  # others hold pictures back
-        name = container.format.name
-        with self.changed:
-            self.stream = stream
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 2
+            stream.codec_context.thread_type = "SLICE"  # others hold pictures back
+            name = container.format.name
             is_single = name.endswith("_pipe") or name == "image2"
-            self.has_clock = not is_single and name not in CLOCKLESS
-            self._lag = Lag()
-            self._first_stamp_s, self._is_draining = None, not is_single
+            with self.changed:
+                self.stream = stream
+                self.has_clock = not is_single and name not in CLOCKLESS
+            self._read(container, stream, Arrivals(opened_s, time.monotonic(), piles_up=not is_single))
 
-    def _read(self, container: InputContainer, stream: VideoStream) -> None:
-        came_s = picture_s = time.monotonic()
+    def _read(self, container: InputContainer, stream: VideoStream, arrivals: Arrivals) -> None:
+        asked_s = picture_s = time.monotonic()
         # All that is in it: sound alone does not make a stream that goes on.
         for packet in container.demux():
             now_s = self._busy_since_s = time.monotonic()
-            self._is_draining &= now_s - came_s < DRAINED_S
-            if packet.stream.index == stream.index and self._take(cast(VideoPacket, packet), now_s):
-                picture_s = now_s
-            came_s = time.monotonic()
-            if came_s - picture_s > self.camera.stall_s:
+            if packet.stream.index == stream.index:
+                at_s = arrivals.taken_s(asked_s, now_s, self._stamp_s(packet))
+                if now_s - at_s > self.camera.max_age_s + self.camera.open_s + self.camera.stall_s:
+                    raise CameraError(f"its pictures come {now_s - at_s:.0f} s late")
+                self._keep(packet, at_s)
+                if self._decode(cast(VideoPacket, packet), at_s):
+                    picture_s = now_s
+            asked_s = time.monotonic()
+            if asked_s - picture_s > self.camera.stall_s:
                 raise CameraError(f"no picture came for {self.camera.stall_s:g} s")
 
-    def _take(self, packet: VideoPacket, now_s: float) -> bool:
-        """Keep what came; tell whether it was a picture."""
-        at_s = self._taken_s(packet, now_s)
-        if now_s - at_s > self.camera.max_age_s + self.camera.stall_s:
-            raise CameraError(f"its pictures come {now_s - at_s:.0f} s late")
-        self._keep(packet, at_s)
-        return self._decode(packet, at_s)
-
-    def _taken_s(self, packet: VideoPacket, now_s: float) -> float:
-        """Say when a picture was taken; earlier rather than later."""
-        stamp = packet.dts if packet.dts is not None else packet.pts
+    def _stamp_s(self, packet: AnyPacket) -> float | None:
+        stamp = packet.pts if packet.dts is None else packet.dts
         if not self.has_clock or stamp is None or packet.time_base is None:
-            return self._opened_s if self._is_draining else now_s
-        stamp_s = float(stamp * packet.time_base)
-        if self._first_stamp_s is None:
-            self._first_stamp_s = stamp_s
-        at_s = now_s - self._lag.of(now_s, stamp_s)
-        # libav looks at a stream for a while, and hands over later what came meanwhile.
-        return min(at_s, self._opened_s + stamp_s - self._first_stamp_s) if self._is_draining else at_s
+            return None
+        return float(stamp * packet.time_base)
 
-    def _keep(self, packet: VideoPacket, at_s: float) -> None:
+    def _keep(self, packet: AnyPacket, at_s: float) -> None:
+        """Keep what came, as it came."""
         if not packet.size:
             return  # the end
-        microsecond = Fraction(1, 1_000_000)
-        dts = packet.dts if packet.dts is not None else packet.pts
-        if not self.has_clock or dts is None or packet.time_base is None:
+        dts = packet.pts if packet.dts is None else packet.dts
+        pts, time_base = packet.pts, packet.time_base
+        if not self.has_clock or dts is None or time_base is None:
             dts = pts = round(at_s * 1e6)
-            time_base = microsecond
-        else:
-            pts = packet.pts if packet.pts is not None else dts
-            time_base = packet.time_base
-        encoded = Encoded(bytes(packet), pts, dts, time_base, packet.is_keyframe, at_s)
+            time_base = Fraction(1, 1_000_000)
+        encoded = Encoded(
+            bytes(packet), dts if pts is None else pts, dts, time_base, packet.is_keyframe, at_s
+        )
         with self.changed:
             self.ring.add(encoded)
             for sink in self.sinks:

@@ -5,7 +5,6 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.actions.camera_process.lag import WINDOW_S, Lag
 from listener.actions.camera_process.ring import Encoded, Ring
 
 STEP_S = 0.1
@@ -53,22 +52,3 @@ def test_nothing_is_kept_before_the_first_key_picture() -> None:
     ring.clear()
     assert ring.since(0.0) == []
     assert ring.n_bytes == 0
-
-
-def test_pictures_that_come_as_they_are_taken_are_of_now() -> None:
-    lag = Lag()
-    assert all(lag.of(100.0 + n, float(n)) == 0.0 for n in range(100))
-
-
-def test_what_was_held_back_is_old() -> None:
-    lag = Lag()
-    lag.of(100.0, 0.0)
-    # Four seconds nothing came, then all of them at once.
-    assert [lag.of(104.0, float(stamp)) for stamp in range(1, 5)] == [3.0, 2.0, 1.0, 0.0]
-
-
-def test_clocks_that_differ_make_no_picture_old() -> None:
-    lag = Lag()
-    a_day_s = 24 * 3600
-    worst_s = max(lag.of(stamp * 1.0001, float(stamp)) for stamp in range(0, a_day_s, 7))
-    assert worst_s < 2 * WINDOW_S * 0.0001
