@@ -1,18 +1,13 @@
 """The program's side of a camera's process: starts it, asks it, and ends it whatever it is doing."""
 
 import logging
-import os
-import subprocess
-import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from threading import Event as Flag
 
-import listener
+from listener.actions.camera.child import Child, started
 from listener.actions.camera_process.messages import Answer, Camera, Forget, Shot, State, line, report_of
 from listener.errors import one_line
 
@@ -30,7 +25,10 @@ LONGEST_PAUSE_S = 60.0
 WELL_AFTER_S = 60.0
 """A process that lived this long was well."""
 
-ENDED = "its process has ended; it is started again"
+CLOSE_S = 2.0
+"""Seconds that a killed process may take to end; one that a driver holds in the kernel never does."""
+
+AWAY = "its process has ended"
 
 
 class CameraProcess:
@@ -54,7 +52,8 @@ class CameraProcess:
         self._told = told
         self._stays = stays
         self._changed = threading.Condition()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
+        self._ended = AWAY
         self._answers: dict[int, Answer | None] = {}
         self._numbers = count(1)
         self._is_over = False
@@ -81,16 +80,16 @@ class CameraProcess:
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._process is not None or self._is_over or cancelled.is_set(), self._camera.open_s
+                lambda: self._child is not None or self._is_over or cancelled.is_set(), self._camera.open_s
             )
-            if self._process is None or cancelled.is_set():
-                return Answer(0, (), "given up" if cancelled.is_set() else ENDED)
+            if self._child is None or cancelled.is_set():
+                return Answer(0, (), "given up" if cancelled.is_set() else self._ended)
             number = next(self._numbers)
             self._answers[number] = None
-            self._send(self._process, replace(shot, number=number))
+            self._child.send(line(replace(shot, number=number)))
             self._changed.wait_for(lambda: self._answers[number] is not None or cancelled.is_set())
             if self._answers[number] is None:
-                self._forget(self._process, number)
+                self._forget(self._child, number)
             return self._answers.pop(number) or Answer(number, (), "given up")
 
     def wake(self) -> None:
@@ -102,25 +101,20 @@ class CameraProcess:
         """End it. Does nothing the second time."""
         with self._changed:
             self._is_over = True
-            if self._process is not None:
-                self._process.kill()
+            if self._child is not None:
+                self._child.kill()
             self._changed.notify_all()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_S)
 
-    def _forget(self, process: "subprocess.Popen[bytes] | None", number: int) -> None:
+    def _forget(self, child: Child | None, number: int) -> None:
         """Wait until a shot that is given up writes no more; call with `_changed` held."""
-        if process is None:
+        if child is None:
             return
-        self._send(process, Forget(number))
+        child.send(line(Forget(number)))
         if not self._changed.wait_for(lambda: self._answers[number] is not None, FORGET_S):
-            process.kill()
+            child.kill()
             self._changed.wait_for(lambda: self._answers[number] is not None, FORGET_S)
-
-    def _send(self, process: "subprocess.Popen[bytes]", message: Camera | Shot | Forget) -> None:
-        assert process.stdin is not None  # it was asked for
-        with suppress(OSError):  # it has ended, which `_read` sees too
-            process.stdin.write(line(message))
 
     def _keep(self) -> None:
         """Run the process, for as long as it is wanted."""
@@ -130,14 +124,14 @@ class CameraProcess:
             try:
                 self._serve()
             except OSError as error:
-                log.error("action '%s': no process for the camera: %s", self._name, error.strerror)
+                self._ended = f"no process can be started for the camera: {error.strerror}"
             with self._changed:
                 if not self._stays:
                     self._is_over = True
                     self._changed.notify_all()
                 if self._is_over:
                     return
-                log.error("action '%s': the camera's process has ended and is started again", self._name)
+                log.error("action '%s': %s; it is started again", self._name, self._ended)
                 if time.monotonic() - started_s > WELL_AFTER_S:
                     pause_s = FIRST_PAUSE_S
                 self._changed.wait_for(lambda: self._is_over, pause_s)
@@ -146,27 +140,28 @@ class CameraProcess:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _serve(self) -> None:
-        with _started() as process:
+        with started() as child:
             try:
                 with self._changed:
                     if self._is_over:
                         return
-                    self._send(process, self._camera)
-                    self._process = process
+                    child.send(line(self._camera))
+                    self._child = child
                     self._changed.notify_all()
-                self._read(process)
+                self._read(child)
             finally:
-                process.kill()
-                with self._changed:
-                    self._process = None
-                    for number, answer in self._answers.items():
-                        self._answers[number] = answer or Answer(number, (), ENDED)
-                    self._changed.notify_all()
-                process.wait()
+                child.kill()
+                self._note_end(f"{AWAY}: {child.ending()}")
 
-    def _read(self, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdout is not None  # it was asked for
-        for text in process.stdout:
+    def _note_end(self, why: str) -> None:
+        with self._changed:
+            self._child, self._ended = None, why
+            for number, answer in self._answers.items():
+                self._answers[number] = answer or Answer(number, (), why)
+            self._changed.notify_all()
+
+    def _read(self, child: Child) -> None:
+        for text in child.reports():
             report = report_of(text)
             if isinstance(report, State):
                 self._tell(report)
@@ -188,17 +183,3 @@ class CameraProcess:
                 self._told,
                 one_line(state.why),
             )
-
-
-def _started() -> "subprocess.Popen[bytes]":
-    package = str(Path(listener.__file__).parents[1])
-    return subprocess.Popen(
-        # -P: nothing is imported from the folder that the program happens to run in
-        [sys.executable, "-P", "-m", "listener.actions.camera_process"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        env=os.environ | {"PYTHONPATH": package},
-        start_new_session=True,  # Ctrl-C ends the program, and the program this
-    )

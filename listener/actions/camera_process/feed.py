@@ -68,7 +68,10 @@ class Feed:
         self.ring = Ring(camera.before_s, RING_BYTES)
         self.sinks: list[Callable[[Encoded], None]] = []
         """Told of each encoded picture; they neither block nor raise."""
+        self.is_single = False
+        """It sends one picture, and is asked again for the next."""
         self.has_clock = False
+        """Its timestamps are its own."""
         self._on_state = on_state
         self._newest: Picture | None = None
         self._is_still = False
@@ -160,7 +163,7 @@ class Feed:
             name = container.format.name
             is_single = name.endswith("_pipe") or name == "image2"
             with self.changed:
-                self.stream = stream
+                self.stream, self.is_single = stream, is_single
                 self.has_clock = not is_single and name not in CLOCKLESS
             self._read(container, stream, Arrivals(opened_s, time.monotonic(), piles_up=not is_single))
 

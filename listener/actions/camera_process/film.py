@@ -45,8 +45,10 @@ class Film:
         self._last_dts: int | None = None
         self._origin: Fraction | None = None
         with feed.changed:  # the stream stays as long as this is held
+            if feed.is_single:
+                raise CameraError("no film: it sends single pictures and no stream", is_final=True)
             if feed.stream is None:
-                raise CameraError("no film: there is no stream, only single pictures, or it was lost")
+                raise CameraError("no film: the camera was lost")
             self._connection = feed.stream
             name = feed.stream.codec_context.name
             self._output = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})

@@ -149,7 +149,7 @@ def test_a_film_without_stills(warm: bool, http: HttpCamera, tmp_path: Path) -> 
 
 def test_a_single_picture_makes_no_film(http: HttpCamera, tmp_path: Path) -> None:
     with shooting(tmp_path, http.url("cam.jpg"), video={"after_s": 1}) as photo:
-        with pytest.raises(Exception, match="no film: there is no stream"):
+        with pytest.raises(Exception, match="no film: it sends single pictures"):
             photo.run()
         assert [path.suffix for path in photo.files()] == [".jpg"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import listener
 from listener.actions.camera import CameraAction, CameraOptions
 from listener.errors import ActionError, TransientError
 from listener.logs import redact
@@ -33,6 +34,17 @@ def test_the_package_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     needs = r"needs the package av: pip install 'listener\[camera\]'"
     with pytest.raises(ActionError, match=needs), shooting(tmp_path, "rtsp://cam/x"):
         pass
+
+
+def test_a_package_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text("import sys; sys.modules['av'] = None")
+    monkeypatch.setattr("listener.actions.camera.child.listener.__file__", str(broken / "x" / "y"))
+    (broken / "listener").symlink_to(Path(listener.__path__[0]))
+    why = r"its process has ended: ModuleNotFoundError: .*\bav\b"
+    with shooting(tmp_path / "p", "rtsp://cam/x") as photo, pytest.raises(TransientError, match=why):
+        photo.run()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -197,9 +209,11 @@ def test_a_process_that_is_killed_is_started_again(tmp_path: Path, caplog: pytes
         photo.run()
         kept = photo.action._kept
         assert kept is not None
-        assert kept._process is not None
-        kept._process.kill()
-        wait_for(lambda: "has ended and is started again" in caplog.text)
+        assert kept._child is not None
+        kept._child.kill()
+        wait_for(
+            lambda: "its process has ended: ended by signal 9 (Killed); it is started again" in caplog.text
+        )
         wait_for(lambda: _comes(photo.action, photo.context()))
 
 
@@ -209,8 +223,8 @@ def test_a_process_that_hangs_is_left_within_the_time_of_a_cancelled_run(tmp_pat
         photo.run()
         kept = photo.action._kept
         assert kept is not None
-        assert kept._process is not None
-        kept._process.send_signal(signal.SIGSTOP)
+        assert kept._child is not None
+        kept._child.process.send_signal(signal.SIGSTOP)
         run = threading.Thread(target=lambda: _fails(photo.action, photo.context()))
         run.start()
         photo.cancelled.set()
@@ -249,8 +263,8 @@ def test_closing_ends_the_process(tmp_path: Path) -> None:
             photo.run()
             kept = photo.action._kept
             assert kept is not None
-            assert kept._process is not None
-            pid = kept._process.pid
+            assert kept._child is not None
+            pid = kept._child.process.pid
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 
@@ -260,8 +274,8 @@ def test_a_process_ends_with_the_program(tmp_path: Path) -> None:
         photo.run()
         kept = photo.action._kept
         assert kept is not None
-        process = kept._process
-        assert process is not None
+        assert kept._child is not None
+        process = kept._child.process
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(30) == 0
