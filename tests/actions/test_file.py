@@ -23,7 +23,7 @@ from listener.config_file import validate
 from listener.errors import ActionError, ConfigError, TransientError
 from listener.event_format import event_dict, event_json
 from listener.types import Event
-from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, onset
+from tests.actions.fakes import OFFSET, ONSET, onset
 from tests.bundles import loudness_bundle
 from tests.disk import PAGE, SmallDisk
 from tests.program import PATIENCE_S, Program
@@ -150,11 +150,16 @@ def test_a_file_of_zeros_after_a_loss_of_power(tmp_path: Path) -> None:
 def test_many_writers_in_one_file(tmp_path: Path) -> None:
     """Threads of this program, and another program beside it."""
     path = tmp_path / "events.jsonl"
-    script = (
-        "import sys; from tests.actions.test_file import *\n"
-        "action = file_action(sys.argv[1], rotate_mb=0.02)\n"
-        "[run(action, onset(n, 'other')) for n in range(200)]"
-    )
+    script = """
+import sys
+from listener.actions.base import ActionContext
+from listener.actions.file import FileAction, FileOptions
+from tests.actions.fakes import onset
+
+action = FileAction("file", FileOptions(path=sys.argv[1], rotate_mb=0.02))
+for n in range(200):
+    action.run(onset(n, "other"), ActionContext(None))
+"""
     with subprocess.Popen([sys.executable, "-c", script, str(path)]) as other:
         actions = [file_action(path, rotate_mb=0.02) for _ in range(4)]
         threads = [
@@ -164,7 +169,7 @@ def test_many_writers_in_one_file(tmp_path: Path) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(LIMIT_S)
+            thread.join(PATIENCE_S)
         assert other.wait(PATIENCE_S) == 0
     lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
     told = [(event["label"], event["id"]) for event in map(json.loads, lines)]

@@ -23,7 +23,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 TAIL_BYTES = 65_536
 """How much of a file's end is looked at for a line that was cut off; a line of ours is far shorter."""
 
-TRIES = 100
+TRIES = 300
 """How often a file is opened that somebody else is about to begin, or to put aside."""
 
 _writing: dict[Path, threading.Lock] = {}
