@@ -157,10 +157,13 @@ from listener.actions.file import FileAction, FileOptions
 from tests.actions.fakes import onset
 
 action = FileAction("file", FileOptions(path=sys.argv[1], rotate_mb=0.02))
+print("begins", flush=True)
 for n in range(200):
     action.run(onset(n, "other"), ActionContext(None))
 """
-    with subprocess.Popen([sys.executable, "-c", script, str(path)]) as other:
+    with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
         actions = [file_action(path, rotate_mb=0.02) for _ in range(4)]
         threads = [
             threading.Thread(target=run, args=(action, *(onset(n, str(k)) for n in range(50))))
