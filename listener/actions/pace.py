@@ -1,7 +1,7 @@
 """How often an action answers: ``cooldown_s``, ``limit`` and ``count``, in the stream time of one source.
 
-Events may be told a little out of their order, as a longer sound is announced later. Then these rules
-rather hold one too many: two answers are never nearer than the cooldown, and no stretch of
+Events may be told a little out of their order, as a longer sound is announced later. Then a cooldown or
+limit rather holds one too many: two answers are never nearer than the cooldown, and no stretch of
 ``within_s`` seconds has more of them than the limit, in whatever order they were asked for.
 """
 
@@ -34,7 +34,7 @@ class Pace:
         if not answered_s:
             return ""
         left_s = self._cooldown_s - (moment_s - answered_s[-1])
-        if left_s > 0:
+        if self._cooldown_s and left_s > 0:
             return f"cooldown: {left_s:.1f} s left"
         limit = self._limit
         if limit is not None and len(answered_s) >= limit.count:

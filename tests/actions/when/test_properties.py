@@ -106,6 +106,11 @@ def test_the_cooldown_is_always_kept(halves: int, onsets: list[float]) -> None:
     assert all(later - earlier >= halves / 2 for earlier, later in pairwise(times))
 
 
+@given(disorder())
+def test_without_rules_all_is_answered_in_any_order(onsets: list[float]) -> None:
+    assert answered(ActionSettings(use="x"), onsets) == sorted(onsets)
+
+
 @MANY
 @given(st.integers(2, 5), st.integers(1, 40), disorder())
 def test_it_answers_no_more_than_every_so_maniest(count: int, halves: int, onsets: list[float]) -> None:
