@@ -104,7 +104,9 @@ class SocketServer:
         self._ends_at = time.monotonic() + FLUSH_S
         self._wake()
         self._thread.join()
+        # Not by the thread itself: it may come to its end before it is woken.
         self._waker.close()
+        self._woken.close()
 
     def _wake(self) -> None:
         with suppress(BlockingIOError):  # it will wake up anyway
@@ -122,7 +124,7 @@ class SocketServer:
                     self._attend(key, events)
         finally:
             remove(self.address, self._ours)
-            for one in (self._listener, self._woken, *(one.connection for one in self._clients)):
+            for one in (self._listener, *(one.connection for one in self._clients)):
                 one.close()
             self._selector.close()
 
