@@ -15,7 +15,8 @@ PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtmp,rtmps,srt,crypto,dat
 """What such a one may make libav open: no file of this one."""
 
 ANALYSE_US = "2000000"
-"""Microseconds of a stream that libav may look at before the first picture comes of it."""
+"""Microseconds of a stream that libav may look at before the first picture comes of it. It need not count how
+many come in a second (``fpsprobesize``), which would take most of that time."""
 
 
 def is_address(url: str) -> bool:
@@ -41,7 +42,7 @@ def options_of(url: str) -> dict[str, str]:
     scheme = "" if parts is None else parts.scheme
     if scheme not in NETWORK:
         return {}
-    options = {"protocol_whitelist": PROTOCOLS, "analyzeduration": ANALYSE_US}
+    options = {"protocol_whitelist": PROTOCOLS, "analyzeduration": ANALYSE_US, "fpsprobesize": "0"}
     if scheme in ("rtsp", "rtsps"):
         options |= {"rtsp_transport": "tcp", "allowed_media_types": "video"}
     return options
