@@ -1,6 +1,7 @@
 """The file action: no line is lost, torn or mixed up, whoever else touches the file."""
 
 import csv
+import fcntl
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from listener.actions.base import ActionContext, Recording
 from listener.actions.file import FileAction, FileOptions
+from listener.actions.file import action as action_module
 from listener.actions.file.aside import aside_of
 from listener.actions.file.lines import HEADER, line_of
 from listener.config_file import validate
@@ -178,6 +180,17 @@ for n in range(200):
     told = [(event["label"], event["id"]) for event in map(json.loads, lines)]
     assert len(told) == len(set(told)) == 400
     assert len(list(tmp_path.iterdir())) > 3
+
+
+def test_a_file_that_somebody_keeps_locked_gets_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(action_module, "TRIES", 3)
+    path = tmp_path / "events.jsonl"
+    with open(path, "w") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        run(file_action(path), ONSET)
+    assert path.read_text() == event_json(ONSET) + "\n"
 
 
 def test_sync_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 TAIL_BYTES = 65_536
 """How much of a file's end is looked at for a line that was cut off; a line of ours is far shorter."""
 
-TRIES = 300
-"""How often a file is opened that somebody else is about to begin, or to put aside."""
+TRIES = 200
+"""How often a file is opened that somebody else is writing to, or is about to put aside."""
 
 _writing: dict[Path, threading.Lock] = {}
 """For each file, held from the look at it to the line in it: several actions may write to one."""
@@ -90,16 +90,19 @@ class FileAction(Action):
         return Path(template.fill(self.options.path, values)).expanduser().absolute()
 
     def _append(self, path: Path, line: bytes) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
         for _ in range(TRIES):
-            with _opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND) as file:
-                if is_due(self.options, path, file, len(line)):
-                    # Two programs that put one file aside at once would do it twice.
-                    if has_locked(file) and is_still(path, file):
-                        put_aside(path, self.options.keep)
-                elif os.fstat(file).st_size or has_locked(file):  # or two would write a header
+            with _opened(path, flags) as file:
+                # Another program's line grows before our eyes where it lies across two pages, and a
+                # file that two put aside at once would be put aside twice.
+                if not (has_locked(file) and is_still(path, file)):
+                    continue
+                if not is_due(self.options, path, file, len(line)):
                     self._write(file, line)
                     return
-        raise OSError(errno.EBUSY, "somebody else keeps it locked")
+                put_aside(path, self.options.keep)
+        with _opened(path, flags) as file:  # whoever keeps it locked does not write lines
+            self._write(file, line)
 
     def _write(self, file: int, line: bytes) -> None:
         """Write a line, and what has to stand before it; nothing of it stays where there is no room."""
