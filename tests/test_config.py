@@ -18,6 +18,8 @@ from listener.resources import default_config
 from listener.sources.file import FileOptions
 from listener.testing import tiny_card
 
+ACTIONS = ("log", "command", "clip", "file", "camera", "webhook", "mqtt", "notify", "socket")
+
 
 def read(tmp_path: Path, text: str) -> ConfigFile:
     path = tmp_path / "config.yaml"
@@ -313,7 +315,7 @@ def test_the_shipped_configuration_shows_every_key() -> None:
     # Nothing answers to `store` and `web` yet.
     expected = names(Config().model_dump(mode="json", exclude={"store", "web"}))
     for kind in ("sources", "actions"):
-        for name in ("microphone", "file", "demo") if kind == "sources" else ("log", "command", "clip"):
+        for name in ("microphone", "file", "demo") if kind == "sources" else ACTIONS:
             expected |= set(
                 plugins.load("sources" if kind == "sources" else "actions", name).Options.model_fields
             )
