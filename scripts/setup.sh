@@ -151,6 +151,6 @@ program() {
 
 dev() { pip_install --group dev; }
 
-servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux systemd-nspawn pam-systemd procps mosquitto gst-rtsp; }
+servers() { need pulseaudio paplay arecord alsa-pulse jackd ffmpeg tmux systemd-nspawn pam-systemd procps mosquitto gst-rtsp openssl; }
 
 "$@"
