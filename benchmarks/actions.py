@@ -19,7 +19,7 @@ from benchmarks.findings import Effort, Finding, Spread, at_most
 from benchmarks.live import HOP_S, PacedSource, load
 from benchmarks.networks import noise, write_network
 from listener.actions.base import Action
-from listener.actions.command import CommandAction, CommandOptions
+from listener.actions.command.action import CommandAction, CommandOptions
 from listener.classifiers.base import Classifier
 from listener.config import ActionSettings
 from listener.events import LabelRule, new_id

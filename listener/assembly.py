@@ -12,7 +12,7 @@ from typing import Any
 from listener import plugins
 from listener.actions.base import Action
 from listener.actions.function import function_action
-from listener.actions.trigger import label_matches
+from listener.actions.when.trigger import label_matches
 from listener.classifiers.base import Classifier
 from listener.classifiers.bundle import read_card
 from listener.config import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.actions.command import CommandAction
+from listener.actions.command.action import CommandAction
 from listener.actions.log import LogAction
 from listener.assembly import (
     UNTUNED,

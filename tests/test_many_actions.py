@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from listener.actions.account import ActionStats
 from listener.actions.base import Action, ActionContext
-from listener.actions.command import CommandAction, CommandOptions
+from listener.actions.command.action import CommandAction, CommandOptions
 from listener.actions.log import LogAction, LogOptions
+from listener.actions.runner.account import ActionStats
 from listener.config import ActionSettings, Options
 from listener.errors import ActionError, TransientError
 from listener.events import LabelRule

@@ -10,7 +10,7 @@ import soundfile
 
 from listener.actions.base import Action, ActionContext
 from listener.actions.clip import ClipAction, ClipOptions
-from listener.actions.command import CommandAction, CommandOptions
+from listener.actions.command.action import CommandAction, CommandOptions
 from listener.config import ActionSettings, Options
 from listener.errors import ActionError, DeviceError, ModelError
 from listener.events import LabelRule

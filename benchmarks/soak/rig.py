@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.live import load
 from listener.actions.base import Action, ActionContext
 from listener.actions.clip import ClipAction, ClipOptions
-from listener.actions.command import CommandAction, CommandOptions
+from listener.actions.command.action import CommandAction, CommandOptions
 from listener.actions.log import LogAction, LogOptions
 from listener.assembly import UNTUNED
 from listener.config import ActionSettings, Options

@@ -174,7 +174,7 @@ class Action(ABC):
     """`run` needs the picture: it starts when the event's pictures are taken, or have failed."""
 
     is_remote: bool = False
-    """It talks to another machine, which may be away: see `listener.actions.limits`."""
+    """It talks to another machine, which may be away: see `listener.actions.runner.limits`."""
 
     patience_s: float | None = None
     """Its deadline, unless its settings tell one, in seconds; None: that of its kind."""

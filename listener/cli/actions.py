@@ -116,7 +116,7 @@ def _card(file: ConfigFile) -> ModelCard:
 
 
 def _label_for(settings: ActionSettings, card: ModelCard) -> str:
-    from listener.actions.trigger import label_matches
+    from listener.actions.when.trigger import label_matches
     from listener.types import STATUS_LABELS
 
     for label in (*card.labels, *STATUS_LABELS):

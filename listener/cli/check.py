@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 @config_option
 def check(config_path: Path | None) -> None:
     """Check configuration, model, actions and sources, and name every problem at once."""
-    from listener.actions.lane import open_action
+    from listener.actions.runner.lane import open_action
     from listener.assembly import build_actions, build_classifier, build_rules, build_sources, idle_settings
 
     problems: list[str] = []

@@ -13,7 +13,7 @@ from listener.event_format import event_json
 from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction
 
 if TYPE_CHECKING:
-    from listener.actions.account import ActionStats
+    from listener.actions.runner.account import ActionStats
 
 log = logging.getLogger(__name__)
 

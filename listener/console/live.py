@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.style import Style
 from rich.text import Text
 
-from listener.actions.account import ActionStats
+from listener.actions.runner.account import ActionStats
 from listener.console import parts
 from listener.console.parts import ASCII, BOX, Glyphs
 from listener.console.picture import RECENT_EVENTS, Picture

@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
-from listener.actions.account import ActionStats
+from listener.actions.runner.account import ActionStats
 from listener.console import parts, sections
 from listener.console.parts import BOX, Glyphs
 from listener.console.scene import Scene

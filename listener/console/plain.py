@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
-from listener.actions.account import ActionStats
+from listener.actions.runner.account import ActionStats
 from listener.event_format import event_line, printable
 from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction, SourceState, SourceStats
 

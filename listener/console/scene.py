@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from listener.actions.account import ActionStats
+from listener.actions.runner.account import ActionStats
 from listener.types import Decision, Event, ModelCard, PipelineStats, Prediction, Reason
 
 GOING_ON = (Reason.ONSET, Reason.ONGOING, Reason.RELEASING)

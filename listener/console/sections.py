@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from listener.actions.account import ActionStats
+from listener.actions.runner.account import ActionStats
 from listener.console import parts
 from listener.console.parts import Glyphs, aligned, bar, cell, fitting, meter, told
 from listener.console.scene import Scene, TopClass

@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from listener.actions.account import ActionStats
 from listener.actions.base import Action
+from listener.actions.runner.account import ActionStats
 from listener.assembly import build_actions, build_rules, build_sources
 from listener.config import ActionSettings
 from listener.daemon.difference import Difference

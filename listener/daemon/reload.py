@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from listener.actions.lane import open_action
+from listener.actions.runner.lane import open_action
 from listener.assembly import build_actions, build_rules, build_sources, idle_settings
 from listener.config_file import ConfigFile
 from listener.daemon.difference import Difference, difference, stamps_of

@@ -16,9 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from listener.actions.account import ActionStats
 from listener.actions.base import Action
 from listener.actions.runner import ActionRunner
+from listener.actions.runner.account import ActionStats
 from listener.classifiers.base import Classifier
 from listener.config import ActionSettings
 from listener.errors import ListenerError, SourceError

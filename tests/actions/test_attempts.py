@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.actions.account import ActionStats
 from listener.actions.base import Action, ActionContext
-from listener.actions.limits import JITTER, Breaker, limits_of, pause_before
 from listener.actions.runner import ActionRunner
+from listener.actions.runner.account import ActionStats
+from listener.actions.runner.limits import JITTER, Breaker, limits_of, pause_before
 from listener.config import ActionSettings, BreakerSettings, RetrySettings
 from listener.errors import ActionError, TransientError
 from listener.types import Event

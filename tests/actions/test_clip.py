@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from listener.actions.account import ActionStats
 from listener.actions.base import ActionContext, Recording
 from listener.actions.clip import ClipAction, ClipOptions
-from listener.actions.command import CommandAction, CommandOptions
+from listener.actions.command.action import CommandAction, CommandOptions
 from listener.actions.names import safe_name
 from listener.actions.runner import ActionRunner
+from listener.actions.runner.account import ActionStats
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError
 from listener.levels import to_int16

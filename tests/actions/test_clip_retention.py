@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.actions.account import ActionStats
 from listener.actions.clip import ClipAction, ClipOptions, retention
 from listener.actions.clip.action import ClipPauseError
 from listener.actions.clip.files import Entry
 from listener.actions.clip.index import INDEX, Index
 from listener.actions.clip.retention import DAY_S, Retention
-from listener.actions.lane import open_action
 from listener.actions.runner import ActionRunner
+from listener.actions.runner.account import ActionStats
+from listener.actions.runner.lane import open_action
 from tests.actions.fakes import LIMIT_S, ONSET, FakeTap, onset, settings
 from tests.actions.test_clip import run
 from tests.disk import PAGE, SmallDisk

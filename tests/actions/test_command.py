@@ -15,11 +15,11 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from listener.actions.account import ActionStats
 from listener.actions.base import ActionContext, Recording
-from listener.actions.command import ENVIRONMENT, CommandAction, CommandOptions
-from listener.actions.process import attend
+from listener.actions.command.action import ENVIRONMENT, CommandAction, CommandOptions
+from listener.actions.command.process import attend
 from listener.actions.runner import ActionRunner
+from listener.actions.runner.account import ActionStats
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError
 from listener.event_format import event_dict
@@ -392,7 +392,7 @@ def test_a_program_of_another_user_is_ended_like_any(tmp_path: Path) -> None:
         attend(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("listener.actions.command.attend", attend_and_tell)
+        patch.setattr("listener.actions.command.action.attend", attend_and_tell)
         run = Background(action)
         assert started.wait(LIMIT_S)
         run.cancel_and_wait()

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.actions import notify
 from listener.actions.base import ActionContext, Recording
-from listener.actions.courier import Couriers
-from listener.actions.notify import NotifyAction, NotifyOptions
+from listener.actions.notify import action as notify
+from listener.actions.notify.action import NotifyAction, NotifyOptions
+from listener.actions.notify.courier import Couriers
 from listener.actions.runner import ActionRunner
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError, TransientError

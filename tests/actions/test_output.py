@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.actions import output
-from listener.actions.output import OutputLog
+from listener.actions.command import output
+from listener.actions.command.output import OutputLog
 
 
 class Lines(logging.Handler):

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener.actions import lane
-from listener.actions.account import ActionStats
 from listener.actions.base import MAX_AUDIO_S, Action, ActionContext
-from listener.actions.runner import ActionRunner
+from listener.actions.runner import ActionRunner, lane
+from listener.actions.runner.account import ActionStats
 from listener.config import ActionSettings
 from listener.errors import ActionError, ConfigError
 from listener.types import Event

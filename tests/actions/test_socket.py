@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.actions import socket_server
-from listener.actions.addresses import TcpAddress, UnixAddress, connected, parse_address
 from listener.actions.base import ActionContext, Recording
 from listener.actions.runner import ActionRunner
-from listener.actions.socket import SocketAction, SocketOptions
+from listener.actions.socket import server as socket_server
+from listener.actions.socket.action import SocketAction, SocketOptions
+from listener.actions.socket.addresses import TcpAddress, UnixAddress, connected, parse_address
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError, TransientError
 from listener.event_format import event_dict

@@ -20,11 +20,11 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from listener.actions import signing
 from listener.actions.base import ActionContext, Recording
 from listener.actions.runner import ActionRunner
-from listener.actions.webhook import WebhookAction
-from listener.actions.webhook_options import WebhookOptions
+from listener.actions.webhook import signing
+from listener.actions.webhook.action import WebhookAction
+from listener.actions.webhook.options import WebhookOptions
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError, TransientError
 from listener.event_format import event_dict

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from listener.actions.account import ActionStats
+from listener.actions.runner.account import ActionStats
 from listener.console.parts import ASCII, BOX, GOOD, Glyphs, bar, meter
 from listener.console.picture import Picture
 from listener.console.scene import Scene

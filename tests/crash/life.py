@@ -14,7 +14,7 @@ import numpy as np
 
 import listener.open_events
 from listener.actions.clip import ClipAction, ClipOptions
-from listener.actions.command import CommandAction, CommandOptions
+from listener.actions.command.action import CommandAction, CommandOptions
 from listener.config import ActionSettings, Options
 from listener.events import LabelRule
 from listener.open_events import OpenEvents

@@ -17,7 +17,7 @@ from listener.actions.base import Program
 from listener.actions.mqtt.options import DiscoveryOptions
 from listener.actions.mqtt.states import States
 from listener.actions.mqtt.topics import NodeTopics, slug
-from listener.actions.trigger import label_matches
+from listener.actions.when.trigger import label_matches
 from listener.config import ActionSettings
 from listener.event_format import event_json
 from listener.types import STATUS, Event, Phase, SourceState, SourceStats

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from listener.actions.trigger import Trigger, Verdict
+from listener.actions.when.trigger import Trigger, Verdict
 from listener.config import ActionSettings
 from listener.types import Event, Phase
 from tests.actions.fakes import ONSET

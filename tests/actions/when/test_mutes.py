@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.actions.mutes import KEPT_MUTES, Mutes
+from listener.actions.when.mutes import KEPT_MUTES, Mutes
 from tests.actions.when.story import began
 
 steps = st.lists(st.tuples(st.integers(0, 10), st.integers(0, 15)), max_size=30)

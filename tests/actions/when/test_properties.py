@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listener.actions import heard, trigger
-from listener.actions.trigger import Trigger
+from listener.actions.when import heard, trigger
+from listener.actions.when.trigger import Trigger
 from listener.config import ActionSettings
 from listener.types import Event, Phase
 from tests.actions.when.oracle import answers

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from listener.actions.trigger import Trigger
+from listener.actions.when.trigger import Trigger
 from listener.types import Event, Phase
 from tests.actions.fakes import OFFSET, ONSET, settings
 from tests.actions.when.story import began, ended, judge, tell, updated

@@ -13,7 +13,7 @@ from astral.sun import elevation
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from listener.actions.schedule import Schedule
+from listener.actions.when.schedule import Schedule
 from listener.config import PlaceSettings, ScheduleSettings
 from listener.config.actions import DAYS, Day
 from listener.errors import ConfigError

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import inf
 
-from listener.actions.heard import label_matches
-from listener.actions.rules import SWITCHED_OFF, Rules, Verdict
+from listener.actions.when.heard import label_matches
+from listener.actions.when.rules import SWITCHED_OFF, Rules, Verdict
 from listener.config import ActionSettings
 from listener.types import Event, Phase
 

@@ -12,7 +12,7 @@ On a day on which an end comes before its begin all the same there is no such pa
 07:00 is nothing in winter, and not nearly a whole day.
 
 Times that the clock skips or shows twice are read as RFC 5545 (3.3.5) reads them: with the offset
-before the change. `listener.actions.sun` has what holds near the poles.
+before the change. `listener.actions.when.sun` has what holds near the poles.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from listener.actions.sun import Sun
+from listener.actions.when.sun import Sun
 from listener.config import PlaceSettings, ScheduleSettings
 from listener.config.actions import DAYS
 

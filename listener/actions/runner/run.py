@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from listener.actions.base import Action, ActionContext, Hold, Recording
-from listener.actions.mutes import Mutes
+from listener.actions.when.mutes import Mutes
 from listener.errors import ActionError
 from listener.types import Event, Phase
 

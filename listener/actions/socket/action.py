@@ -11,9 +11,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from listener.actions.addresses import Address, TcpAddress, connected, parse_address
 from listener.actions.base import Action, ActionContext
-from listener.actions.socket_server import Bounds, SocketServer, join, leave
+from listener.actions.socket.addresses import Address, TcpAddress, connected, parse_address
+from listener.actions.socket.server import Bounds, SocketServer, join, leave
 from listener.actions.wires import Wire, Wires
 from listener.config import Options
 from listener.errors import ActionError, TransientError

@@ -14,8 +14,8 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from listener.actions.addresses import Address, TcpAddress, UnixAddress, watch
-from listener.actions.socket_bind import listening, remove
+from listener.actions.socket.addresses import Address, TcpAddress, UnixAddress, watch
+from listener.actions.socket.bind import listening, remove
 
 log = logging.getLogger(__name__)
 

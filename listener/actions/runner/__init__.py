@@ -1,6 +1,6 @@
 """Hands events to actions and never waits for one.
 
-Each action has an inbox and threads of its own (`listener.actions.lane`): one that is
+Each action has an inbox and threads of its own (`listener.actions.runner.lane`): one that is
 slow, fails, hangs or floods its output changes nothing for the others, nor for the
 thread that submits. What cannot be done is counted and said.
 """
@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-from listener.actions.account import ActionStats
 from listener.actions.base import Action, AudioTap, Program
-from listener.actions.lane import CANCEL_S, Lane, open_action
-from listener.actions.lasting import Lasting
-from listener.actions.run import Board, Job, Telling
-from listener.actions.trigger import Verdict
+from listener.actions.runner.account import ActionStats
+from listener.actions.runner.lane import CANCEL_S, Lane, open_action
+from listener.actions.runner.run import Board, Job, Telling
+from listener.actions.when.lasting import Lasting
+from listener.actions.when.trigger import Verdict
 from listener.config import ActionSettings
 from listener.errors import BrokenPluginError, ConfigError
 from listener.types import Event, Phase

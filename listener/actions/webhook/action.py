@@ -17,10 +17,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from pydantic import JsonValue
 
 from listener import __version__
-from listener.actions import signing, template
+from listener.actions import template
 from listener.actions.attachments import attachments, media_type
 from listener.actions.base import Action, ActionContext
-from listener.actions.webhook_options import WebhookOptions, texts_of
+from listener.actions.webhook import signing
+from listener.actions.webhook.options import WebhookOptions, texts_of
 from listener.errors import ActionError, TransientError
 from listener.event_format import event_dict, event_json
 from listener.logs import hide
@@ -30,7 +31,7 @@ from listener.types import Event
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-    from listener.actions.http_client import Answer, Client
+    from listener.actions.webhook.client import Answer, Client
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class WebhookAction(Action):
         ActionError
             One of them cannot be used.
         """
-        from listener.actions.http_client import Client, Peer
+        from listener.actions.webhook.client import Client, Peer
 
         options = self.options
         self._hide_secrets()

@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
 
-from listener.actions.account import Account, ActionStats, GivenUpError, described
 from listener.actions.base import MAX_AUDIO_S, Action, AudioTap, Hold, Program
-from listener.actions.limits import Breaker, limits_of, pause_before
-from listener.actions.run import Board, Job, Run, Telling
-from listener.actions.trigger import Trigger, Verdict
+from listener.actions.runner.account import Account, ActionStats, GivenUpError, described
+from listener.actions.runner.limits import Breaker, limits_of, pause_before
+from listener.actions.runner.run import Board, Job, Run, Telling
+from listener.actions.when.trigger import Trigger, Verdict
 from listener.config import ActionSettings
 from listener.errors import ActionError, BrokenPluginError, ListenerError, TransientError, one_line
 from listener.types import STATUS, Event, Phase

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from listener.actions.base import ActionContext
-from listener.actions.output import OutputLog
+from listener.actions.command.output import OutputLog
 
 KILL_AFTER_S = 2.0
 """Seconds between the polite end of a process group (SIGTERM) and the other (SIGKILL)."""

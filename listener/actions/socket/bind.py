@@ -6,7 +6,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from listener.actions.addresses import Address, TcpAddress, UnixAddress, connected
+from listener.actions.socket.addresses import Address, TcpAddress, UnixAddress, connected
 from listener.errors import ActionError
 
 BACKLOG = 64

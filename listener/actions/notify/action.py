@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 from listener.actions import template
 from listener.actions.attachments import Attachment, attachments
 from listener.actions.base import Action, ActionContext
-from listener.actions.courier import Couriers, Message
+from listener.actions.notify.courier import Couriers, Message
 from listener.config import Options
 from listener.errors import ActionError, TransientError, one_line
 from listener.event_format import event_line

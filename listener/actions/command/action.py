@@ -20,9 +20,9 @@ from pydantic import Field, field_validator
 
 from listener.actions import template
 from listener.actions.base import Action, ActionContext
-from listener.actions.other_user import RunAs, run_as
-from listener.actions.output import OutputLog
-from listener.actions.process import attend, signal_group
+from listener.actions.command.other_user import RunAs, run_as
+from listener.actions.command.output import OutputLog
+from listener.actions.command.process import attend, signal_group
 from listener.config import Options
 from listener.errors import ActionError, printable
 from listener.event_format import event_json, utc_text

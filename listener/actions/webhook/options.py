@@ -8,8 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from listener.actions import signing, template
+from listener.actions import template
 from listener.actions.attachments import Attachment
+from listener.actions.webhook import signing
 from listener.config import Options
 
 TimeOut = Annotated[float, Field(gt=0, le=600)]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
 
-from listener.actions.heard import Heard
-from listener.actions.pace import Pace
-from listener.actions.schedule import Schedule
+from listener.actions.when.heard import Heard
+from listener.actions.when.pace import Pace
+from listener.actions.when.schedule import Schedule
 from listener.config import ActionSettings
 from listener.types import Event
 

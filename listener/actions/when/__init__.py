@@ -1,0 +1,1 @@
+"""When an action answers: pure, and in stream time."""
