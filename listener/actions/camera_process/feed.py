@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import av
@@ -17,6 +16,7 @@ from listener.actions.camera_process.arrivals import Arrivals
 from listener.actions.camera_process.errors import CameraError, ForgottenError, why_of
 from listener.actions.camera_process.messages import Camera
 from listener.actions.camera_process.ring import Encoded, Ring
+from listener.actions.camera_process.stamps import Stamper
 
 FIRST_PAUSE_S = 0.5
 """Before a camera is opened again; each further pause is twice as long."""
@@ -70,8 +70,8 @@ class Feed:
         """Told of each encoded picture; they neither block nor raise."""
         self.is_single = False
         """It sends one picture, and is asked again for the next."""
-        self.has_clock = False
-        """Its timestamps are its own."""
+        self._has_clock = False
+        self._stamper = Stamper(False)
         self._on_state = on_state
         self._newest: Picture | None = None
         self._is_still = False
@@ -164,7 +164,8 @@ class Feed:
             is_single = name.endswith("_pipe") or name == "image2"
             with self.changed:
                 self.stream, self.is_single = stream, is_single
-                self.has_clock = not is_single and name not in CLOCKLESS
+                self._has_clock = not is_single and name not in CLOCKLESS
+                self._stamper = Stamper(self._has_clock)
             self._read(container, stream, Arrivals(opened_s, time.monotonic(), piles_up=not is_single))
 
     def _read(self, container: InputContainer, stream: VideoStream, arrivals: Arrivals) -> None:
@@ -185,7 +186,7 @@ class Feed:
 
     def _stamp_s(self, packet: AnyPacket) -> float | None:
         stamp = packet.pts if packet.dts is None else packet.dts
-        if not self.has_clock or stamp is None or packet.time_base is None:
+        if not self._has_clock or stamp is None or packet.time_base is None:
             return None
         return float(stamp * packet.time_base)
 
@@ -193,18 +194,14 @@ class Feed:
         """Keep what came, as it came."""
         if not packet.size:
             return  # the end
-        dts = packet.pts if packet.dts is None else packet.dts
-        pts, time_base = packet.pts, packet.time_base
-        if not self.has_clock or dts is None or time_base is None:
-            dts = pts = round(at_s * 1e6)
-            time_base = Fraction(1, 1_000_000)
-        encoded = Encoded(
-            bytes(packet), dts if pts is None else pts, dts, time_base, packet.is_keyframe, at_s
+        stamped = self._stamper.add(
+            bytes(packet), packet.is_keyframe, at_s, packet.pts, packet.dts, packet.time_base
         )
         with self.changed:
-            self.ring.add(encoded)
-            for sink in self.sinks:
-                sink(encoded)
+            for encoded in stamped:
+                self.ring.add(encoded)
+                for sink in self.sinks:
+                    sink(encoded)
 
     def _decode(self, packet: VideoPacket, at_s: float) -> bool:
         try:

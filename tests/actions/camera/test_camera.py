@@ -147,6 +147,13 @@ def test_a_film_without_stills(warm: bool, http: HttpCamera, tmp_path: Path) -> 
     assert moments_of(film)[-1] - moments_of(film)[0] > 300
 
 
+def test_a_film_of_a_camera_that_has_just_been_opened(rtsp: RtspCamera, tmp_path: Path) -> None:
+    """The first pictures of a connection come without a time."""
+    with shooting(tmp_path, rtsp.url, stills=0, video={"after_s": 1}) as photo:
+        (film,) = photo.run()
+    assert moments_of(film)[-1] - moments_of(film)[0] > 500
+
+
 def test_a_single_picture_makes_no_film(http: HttpCamera, tmp_path: Path) -> None:
     with shooting(tmp_path, http.url("cam.jpg"), video={"after_s": 1}) as photo:
         with pytest.raises(Exception, match="no film: it sends single pictures"):
