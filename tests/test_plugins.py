@@ -533,6 +533,17 @@ def test_an_action_that_is_broken_cannot_be_fired(write: Write, tmp_path: Path) 
     assert "action 'opens' cannot be set up: KeyError: 'x'" in done.stderr
 
 
+def test_an_action_is_fired_for_each_part_that_it_answers_to(write: Write, tmp_path: Path) -> None:
+    write("hooks.py", hook("it"))
+    write("config.yaml", "actions: [{use: python:hooks.py:on_event, name: hook, when: all}]")
+    for more in ((), ("--phase", "update"), ("--phase", "offset")):
+        done = run("actions", "test", "hook", "--label", "dog", *more, "-c", "config.yaml", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    phases = ("onset", "update", "offset", "update", "offset")
+    told = [line.split()[:3] for line in (tmp_path / "told").read_text().splitlines()]
+    assert told == [["it", "dog", phase] for phase in phases]
+
+
 def hook(word: str) -> str:
     return f"""
         def on_event(event, context):

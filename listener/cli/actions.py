@@ -1,7 +1,6 @@
 """``listener actions``."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +23,8 @@ from listener.types import Event, ModelCard, Phase, PipelineStats
 RATE = 16_000
 LASTS_S = 2.0
 """Length of the made-up event."""
+UPDATE_S = 1.0
+"""When it is told that it goes on, after its beginning."""
 LOOK_EVERY_S = 0.02
 STOP_S = 5.0
 """What an action has to end after its run."""
@@ -65,24 +66,24 @@ def test_action(config_path: Path | None, name: str, label: str | None, phase: s
     if not pairs:
         raise ConfigError(f"action '{name}' cannot be used: the line above says why")
     action, suited = pairs[0]
-    phases = suited.phases if phase is None else _phases(phase)
     # It is fired whatever its rules say, once, and what goes wrong is told at once.
     always = ActionSettings(
-        use=settings.use, labels=("*", "@*"), when="all", timeout_s=settings.timeout_s, retry="never"
-    )
+        use=settings.use, labels=("*", "@*"), timeout_s=settings.timeout_s, retry="never"
+    ).model_copy(update={"when": phase or suited.when, "update_s": UPDATE_S})
     runner = ActionRunner([(action, always)], _MadeUpSound())
     runner.start(_Alone(file, card))
     began_at = time.monotonic()
     try:
-        for event in _made_up(label, _source_of(file), phases):
-            runner.submit(event)
+        # What it does not answer to is told as well: no update is due of what has not begun.
+        for event in _made_up(label, _source_of(file)):
+            runner.submit(event, at_s=event.onset_s + UPDATE_S if event.phase is Phase.UPDATE else None)
             while runner.is_busy:
                 time.sleep(LOOK_EVERY_S)
     finally:
         took_s = time.monotonic() - began_at
         runner.stop(STOP_S)
     stats = runner.stats().get(action.name)  # it is not there if its own code failed: the log has said so
-    if stats is None or stats.fired < len(phases):
+    if stats is None or stats.fired < len(always.phases):
         return 1
     click.echo(f"{name}: done, in {took_s:.2f} s")
     return 0
@@ -129,11 +130,7 @@ def _source_of(file: ConfigFile) -> str:
     return next((one.name or one.use for one in file.config.sources), "mic")
 
 
-def _phases(word: str) -> tuple[Phase, ...]:
-    return (Phase.ONSET, Phase.OFFSET) if word == "both" else (Phase(word),)
-
-
-def _made_up(label: str, source: str, phases: Sequence[Phase]) -> list[Event]:
+def _made_up(label: str, source: str) -> list[Event]:
     started_at = datetime.now(UTC)
     onset = Event(
         id=new_id(),
@@ -149,7 +146,7 @@ def _made_up(label: str, source: str, phases: Sequence[Phase]) -> list[Event]:
     )
     ended_at = started_at + timedelta(seconds=LASTS_S)
     offset = replace(onset, phase=Phase.OFFSET, offset_s=onset.onset_s + LASTS_S, ended_at=ended_at)
-    return [offset if phase is Phase.OFFSET else replace(onset, phase=phase) for phase in phases]
+    return [onset, replace(onset, phase=Phase.UPDATE), offset]
 
 
 class _MadeUpSound:
