@@ -18,6 +18,7 @@ from listener.config import ActionSettings, BreakerSettings, RetrySettings
 from listener.errors import ActionError, TransientError
 from listener.types import Event
 from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, onset, settings
+from tests.actions.test_runner import eventually
 
 QUICK = {"times": 5, "pause_s": 0.01, "longest_pause_s": 0.02}
 
@@ -302,6 +303,30 @@ def test_the_newest_event_takes_the_place_of_the_others(busy: Busy) -> None:
     assert action.seen[-1].id == "e3"
     assert "e1" in busy.cancelled
     assert (stats.fired, stats.skipped, stats.timed_out, stats.failed) == (1, 2, 0, 0)
+
+
+def test_who_is_replaced_while_it_waits_for_a_clip_never_begins(busy: Busy) -> None:
+    clip, light = FakeAction("clip", busy), FakeAction("light")
+    clip.writes_clip = light.wants_clip = True
+    pairs: list[tuple[Action, ActionSettings]] = [
+        (clip, settings(labels=("dog",))),
+        (light, settings(concurrency="restart")),
+    ]
+    runner = ActionRunner(pairs, FakeTap(), LIMIT_S)
+    runner.start()
+    try:
+        runner.submit(onset(1))
+        busy.wait_begun()
+        eventually(lambda: runner.stats()["light"].queued == 0)
+        runner.submit(onset(2, "cat"))  # of which nobody makes a clip
+        light.wait_started()
+        eventually(lambda: runner.stats()["light"].fired == 1)
+        stats = runner.stats()["light"]
+    finally:
+        busy.let_go.set()
+        runner.stop(LIMIT_S)
+    assert [event.id for event in light.seen] == ["e2"]
+    assert (stats.fired, stats.skipped, stats.timed_out) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("workers", [2, 3])

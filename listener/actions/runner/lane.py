@@ -119,6 +119,7 @@ class Lane:
         if policy == "restart":
             for job in self._running:
                 job.is_replaced = True
+            self._board.file_written.notify_all()
             self.wake()
             self._account.count("skipped", len(self._inbox))
             for job in self._inbox:
@@ -247,8 +248,11 @@ class Lane:
         gone_at = job.submitted_at + self._limits.deadline_s + self.action.after_s
         if self._refuses(job, gone_at):
             return
-        self._wait(lambda: all(writer.done for writer in job.waits_for), gone_at, self._board.file_written)
+        self._await_files(job, gone_at)
         while True:
+            if job.is_replaced:
+                self._count("skipped")
+                return
             if time.monotonic() >= self._stop_at:
                 self._count("dropped")
                 job.is_cut_short = self._board.stopping
@@ -259,6 +263,14 @@ class Lane:
             if not self._tries_again(job, error, gone_at):
                 self._end(job, error)
                 return
+
+    def _await_files(self, job: Job, gone_at: float) -> None:
+        """Wait until what others make of the event is there, or somebody else takes its place."""
+
+        def is_ready() -> bool:
+            return job.is_replaced or all(writer.done for writer in job.waits_for)
+
+        self._wait(is_ready, gone_at, self._board.file_written)
 
     def _note_start(self, job: Job) -> None:
         with self._board.lock:
