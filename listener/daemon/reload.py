@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from listener.actions.base import Action
+from listener.actions.runner.account import described
 from listener.actions.runner.lane import open_action
 from listener.assembly import build_actions, build_rules, build_sources, idle_settings
 from listener.config_file import ConfigFile
@@ -18,7 +20,7 @@ from listener.daemon.difference import Difference, difference, stamps_of
 from listener.daemon.engine import Engine
 from listener.daemon.notify import Notifier
 from listener.daemon.setup import Setup, load
-from listener.errors import ConfigError, ListenerError
+from listener.errors import BrokenPluginError, ConfigError, ListenerError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -175,8 +177,7 @@ def _checked(file: ConfigFile, engine: Engine, what: Difference) -> Setup:
         for action, settings in attempt(lambda: build_actions(file, card, leave_out)) or []:
             # What an action holds that goes on cannot always be opened twice.
             if engine.action_in_force(action, settings) is None:
-                attempt(lambda action=action: open_action(action))  # type: ignore[misc]
-                action.close()
+                attempt(lambda action=action: _try_out(action, leave_out))  # type: ignore[misc]
     _check_sources(file, before.file, attempt)
     if problems:
         if setup is not None:
@@ -184,6 +185,29 @@ def _checked(file: ConfigFile, engine: Engine, what: Difference) -> Setup:
         raise ConfigError(*dict.fromkeys(problems))
     assert setup is not None  # or there is a problem
     return setup
+
+
+def _try_out(action: Action, leave_out: Callable[[str], None] | None) -> None:
+    """See whether an action can be opened.
+
+    Raises
+    ------
+    ActionError
+        It cannot work as configured.
+    BrokenPluginError
+        Its own code fails, and there is no ``leave_out`` to be told of it.
+    """
+    try:
+        open_action(action)
+    except BrokenPluginError as error:
+        if leave_out is None:
+            raise
+        leave_out(str(error))
+    finally:
+        try:
+            action.close()
+        except Exception as error:  # noqa: BLE001 - a stranger's that was never open may raise anything
+            log.warning("action '%s' could not be closed: %s", action.name, one_line(described(error)))
 
 
 def _with_model_of(before: Setup, file: ConfigFile) -> Setup:

@@ -387,6 +387,29 @@ def test_actions_that_did_not_change_go_on(
         assert list(program.engine.action_stats()) == ["other"]
 
 
+def test_an_action_that_was_broken_at_the_start_is_in_no_ones_way(
+    tmp_path: Path, settings: dict[str, Any], scripts: Scripts, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    (tmp_path / "hooks.py").write_text(
+        "from listener.actions.base import Action\n"
+        "class Broken(Action):\n"
+        "    def open(self): raise KeyError('bulb')\n"
+        "    def run(self, event, context): pass\n"
+        "    def close(self): self.bulb.off()\n"
+    )
+    broken = {"use": "python:hooks.py:Broken", "name": "broken"}
+    settings = changed(settings, actions=[{"use": "log"}, broken])
+    scripts["mic"] = [ScriptedSource("mic", [*sound(1, False), threading.Event()])]
+    with running(tmp_path, settings) as program:
+        assert "the program goes on without it" in caplog.text
+        program.reload(**changed(settings, windows={"hop_s": 0.25}))
+        assert program.reloader.problem == ""
+        program.reload(**changed(settings, actions=[broken]))
+        assert "KeyError: 'bulb'" in program.reloader.problem
+    assert "by a defect of the program" not in caplog.text
+
+
 def test_what_an_action_does_is_not_disturbed_by_a_change_of_another(
     tmp_path: Path, settings: dict[str, Any], gate: threading.Event
 ) -> None:
