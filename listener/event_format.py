@@ -88,7 +88,8 @@ def event_line(event: Event) -> str:
         told = f"ended at {event.offset_s:.1f} s after {lasted_s:.1f} s ({event.peak_score:.2f})"
         clock = event.ended_at
     else:
-        told = f"began at {event.onset_s:.1f} s ({event.score:.2f})"
+        goes_on = "goes on, it " if event.phase is Phase.UPDATE else ""
+        told = f"{goes_on}began at {event.onset_s:.1f} s ({event.score:.2f})"
         clock = event.started_at
     when = "" if clock is None else f", {clock.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return printable(f"{event.label} {told} in {event.source}{when}")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from listener.event_format import event_dict, event_from_json, event_json, event_line, printable, utc_text
-from listener.types import Event
+from listener.types import Event, Phase
 from tests.actions.fakes import OFFSET, ONSET
 
 
@@ -69,6 +69,8 @@ def test_lines_for_a_person() -> None:
     assert event_line(ONSET) == "dog began at 12.5 s (0.91) in mic, 2026-01-31 06:12:03 UTC"
     assert event_line(OFFSET) == "dog ended at 15.0 s after 2.5 s (0.97) in mic, 2026-01-31 06:12:05 UTC"
     assert event_line(replace(ONSET, started_at=None)) == "dog began at 12.5 s (0.91) in mic"
+    update = replace(ONSET, phase=Phase.UPDATE, started_at=None)
+    assert event_line(update) == "dog goes on, it began at 12.5 s (0.91) in mic"
 
 
 def test_a_line_is_one_line_and_moves_no_cursor() -> None:
