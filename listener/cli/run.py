@@ -94,7 +94,7 @@ def run(
         wait = not configuration.choice.is_made and (config_path is not None or notifier.active)
     setup = _load(configuration.file, notifier)
     view = lines or _view(setup.classifier.card, setup.hop_s, no_console)
-    audience = _Audience(view, _journal(configuration, notifier.active))
+    audience = _Audience(view, _journal(configuration, notifier.active, dry_run))
     signals.await_stop()
     engine = Engine(setup, audience, duration_s, wait, dry_run)
     reloader = Reloader(engine, configuration.read_again if configuration.path else None, notifier)
@@ -167,13 +167,15 @@ def _load(file: ConfigFile, notifier: "Notifier") -> "Setup":
     return load(file)
 
 
-def _journal(configuration: Configuration, is_service: bool) -> "OpenEvents":
+def _journal(configuration: Configuration, is_service: bool, is_dry: bool) -> "OpenEvents":
     from listener.open_events import OpenEvents, journal_key
     from listener.state_folder import state_folder
 
     choice = configuration.choice
     overrides = [*choice.sources, *([] if choice.device is None else [choice.device])]
-    return OpenEvents(state_folder(), journal_key(configuration.path, overrides), is_service)
+    # What a dry run would take for told, nobody was told of.
+    folder = None if is_dry else state_folder()
+    return OpenEvents(folder, journal_key(configuration.path, overrides), is_service)
 
 
 def _listen(

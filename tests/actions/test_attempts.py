@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.actions.base import Action, ActionContext
+from listener.actions.base import Action, ActionContext, Program
 from listener.actions.runner import ActionRunner
 from listener.actions.runner.account import ActionStats
 from listener.actions.runner.limits import JITTER, Breaker, limits_of, pause_before
 from listener.config import ActionSettings, BreakerSettings, RetrySettings
 from listener.errors import ActionError, TransientError
+from listener.pipeline.program import RunningProgram
 from listener.types import Event
 from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, onset, settings
 from tests.actions.test_runner import eventually
@@ -368,6 +369,19 @@ def test_a_dry_run_does_nothing_and_says_what_it_would_do(caplog: pytest.LogCapt
     assert action.seen == []
     (record,) = caplog.records
     assert record.getMessage().startswith("action 'fake' would answer the onset of dog at ")
+
+
+def test_in_a_dry_run_an_action_gets_to_know_nothing() -> None:
+    class Joined(FakeAction):
+        def join(self, program: Program) -> None:
+            self.steps.append("join")
+
+    for is_dry, steps in ((True, ["open", "close"]), (False, ["join", "open", "close"])):
+        action = Joined()
+        runner = ActionRunner([(action, settings())], FakeTap(), LIMIT_S, is_dry=is_dry)
+        runner.start(RunningProgram(runner, lambda: [], [], lambda: pytest.fail("nobody asks")))
+        runner.stop(LIMIT_S)
+        assert action.steps == steps
 
 
 def test_delays_are_measured() -> None:

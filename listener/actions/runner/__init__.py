@@ -258,7 +258,8 @@ class ActionRunner:
         with ExitStack() as undo:
             for lane in lanes:
                 try:
-                    open_action(lane.action, self._program)
+                    # Who does not get to know the program only looks whether it could work.
+                    open_action(lane.action, None if self._is_dry else self._program)
                 except BrokenPluginError as error:
                     if not leaves_out:
                         raise
