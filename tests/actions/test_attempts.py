@@ -1,8 +1,10 @@
 """Retries, the breaker, concurrency, and being switched off."""
 
 import logging
+import math
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -342,6 +344,22 @@ def test_so_many_run_at_once(workers: int, busy: Busy) -> None:
     assert action.steps == ["open", "close"]
 
 
+def test_the_end_does_not_wait_for_one_that_is_left_alone_for_longer() -> None:
+    action = FakeAction(does=Away(times=math.inf))
+    runner = ActionRunner(
+        [(action, settings(breaker={"failures": 1, "pause_s": 3600, "longest_pause_s": 3600}))],
+        FakeTap(),
+        1.0,
+    )
+    runner.start()
+    runner.submit(onset(1))
+    eventually(lambda: runner.stats()["fake"].failed == 1)
+    runner.submit(onset(2))
+    runner.hurry(600.0)
+    assert runner.wait(time.monotonic() + LIMIT_S) == []
+    assert runner.stats()["fake"].dropped == 1
+
+
 # --- switched off, and only looked at --------------------------------------------------------
 
 
@@ -379,7 +397,7 @@ def test_in_a_dry_run_an_action_gets_to_know_nothing() -> None:
     for is_dry, steps in ((True, ["open", "close"]), (False, ["join", "open", "close"])):
         action = Joined()
         runner = ActionRunner([(action, settings())], FakeTap(), LIMIT_S, is_dry=is_dry)
-        runner.start(RunningProgram(runner, lambda: [], [], lambda: pytest.fail("nobody asks")))
+        runner.start(RunningProgram(runner, list, [], lambda: pytest.fail("nobody asks")))
         runner.stop(LIMIT_S)
         assert action.steps == steps
 

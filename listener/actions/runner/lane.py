@@ -234,7 +234,7 @@ class Lane:
         with self._board.lock:
             while True:
                 now = time.monotonic()
-                if now >= self._stop_at or (not self._inbox and self._stop_at < inf):
+                if now >= self._stop_at or (self._stop_at < inf and not self._has_hope()):
                     return None
                 if self._inbox and now >= self._breaker.open_until:
                     job = self._inbox.popleft()
@@ -242,6 +242,10 @@ class Lane:
                     return job
                 until = min(self._stop_at, self._breaker.open_until if self._inbox else inf)
                 self._changed.wait(None if until == inf else until - now)
+
+    def _has_hope(self) -> bool:
+        """Say whether anything that waits can run before the end. Call with the board held."""
+        return bool(self._inbox) and (self._breaker.open_until < self._stop_at or bool(self._running))
 
     def _do(self, job: Job) -> None:
         # The event before this one may have waited for `after_s` of sound, which is nobody's delay.
@@ -308,7 +312,8 @@ class Lane:
         run.thread.join(self._cancel_s)
         hangs = run.thread.is_alive()
         if hangs:
-            self._hanging.append(run.thread)
+            with self._board.lock:
+                self._hanging.append(run.thread)
         return GivenUpError(why, is_final or hangs, hangs)
 
     def _tries_again(self, job: Job, error: BaseException | None, gone_at: float) -> bool:
@@ -361,8 +366,9 @@ class Lane:
         return False
 
     def _still_hanging(self) -> list[threading.Thread]:
-        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
-        return self._hanging
+        with self._board.lock:  # of several workers none forgets what another one has just left behind
+            self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+            return self._hanging
 
     def _drop_rest(self) -> None:
         with self._board.lock:
