@@ -168,20 +168,28 @@ class Link:
         pause_s = FIRST_PAUSE_S
         while True:
             began_at = time.monotonic()
-            if self._home is not None:
-                self._home.look()  # what is heard while the broker is away shows later as well
             try:
+                if self._home is not None:
+                    self._home.look()  # what is heard while the broker is away shows later as well
                 self._serve()
                 return
-            except BrokerError as error:
-                self._problem = str(error)
-                self._tell(error)
+            except Exception as error:  # noqa: BLE001 - a defect is said, and not the end of what waits
+                trouble = error if isinstance(error, BrokerError) else self._defect(error)
+                self._problem = str(trouble)
+                self._tell(trouble)
                 if time.monotonic() - began_at > STEADY_S:
                     pause_s = FIRST_PAUSE_S
-                wait_s = MENDING_PAUSE_S if error.needs_mending else pause_s
+                wait_s = MENDING_PAUSE_S if trouble.needs_mending else pause_s
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             if self._is_stopping or not self._rest(wait_s * self._dice.uniform(1 - JITTER, 1 + JITTER)):
                 return
+
+    def _defect(self, error: Exception) -> BrokerError:
+        """Say what nobody foresaw, once; what waits is not given up for it."""
+        told = f"a defect of the program: {type(error).__name__}"
+        if self._trouble != told:
+            log.error("action '%s': %s", self._name, told, exc_info=error)
+        return BrokerError(told)
 
     def _rest(self, pause_s: float) -> bool:
         """Wait before the next attempt; tell whether there is to be one, be it the last."""

@@ -351,6 +351,23 @@ def test_a_host_that_nobody_knows(log: LogWaiter) -> None:
         log.wait_for("the broker nowhere.invalid:1883: the host is not known")
 
 
+def test_a_defect_ends_a_connection_and_not_the_link(
+    broker: Broker, log: LogWaiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, defects = courier.Courier.send, [KeyError("nobody foresaw it")]
+
+    def send_or_fail(self: courier.Courier) -> None:
+        if defects:
+            raise defects.pop()
+        send(self)
+
+    monkeypatch.setattr(courier.Courier, "send", send_or_fail)
+    with broker.onlooker() as onlooker, running(options(broker)) as action:
+        log.wait_for("a defect of the program: KeyError; it is tried again and again")
+        fire(action)
+        assert onlooker.wait_for_json(DOG) == event_dict(ONSET)
+
+
 def test_a_message_that_is_refused_is_not_sent_for_ever(log: LogWaiter) -> None:
     """A broker whose rules let nobody publish there (MQTT 5 says so)."""
     asked = threading.Semaphore(0)
