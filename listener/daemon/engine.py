@@ -293,6 +293,7 @@ class Engine:
         return [(self.action_in_force(new, wanted) or new, wanted) for new, wanted in made]
 
     def _begin(self, setup: Setup, pipeline: Pipeline) -> None:
+        pipeline.switch_off(name for name, stats in self.action_stats().items() if stats.paused)
         self._setup, self._pipeline, self._hop_s = setup, pipeline, setup.hop_s
         self._tell_model(setup.classifier.card)
         # Who changes a configuration of a daemon that runs may well plug the microphone in afterwards.

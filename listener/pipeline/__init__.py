@@ -11,7 +11,7 @@ is not live waits where live sound would be skipped.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -245,6 +245,11 @@ class Pipeline:
             One of them cannot work; those before go on.
         """
         self._runner.change(actions, ACTIONS_FINISH_S)
+
+    def switch_off(self, names: Iterable[str]) -> None:
+        """Let actions begin nothing until somebody switches them on; unknown names are left alone."""
+        for name in names:
+            self._runner.pause(name, True)
 
     def announce(self, event: Event) -> None:
         """Tell of an event that comes from elsewhere than the model, and whose sound nobody has."""

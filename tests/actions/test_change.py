@@ -97,3 +97,15 @@ def test_one_that_cannot_work_changes_nothing() -> None:
     before.wait_started()
     runner.stop(LIMIT_S)
     assert before.steps == ["open", "close"]
+
+
+def test_one_that_is_switched_off_stays_so_under_its_name() -> None:
+    runner = ActionRunner([(FakeAction("light"), settings())], FakeTap())
+    runner.start()
+    runner.pause("light", True)
+    light, lamp = FakeAction("light"), FakeAction("lamp")
+    runner.change([(light, settings(update_s=1, when="update")), (lamp, settings())], LIMIT_S)
+    assert runner.paused == ["light"]
+    runner.pause("light", False)
+    assert runner.paused == []
+    runner.stop(LIMIT_S)

@@ -453,10 +453,12 @@ def test_other_sources_take_the_place_of_those_before(
     second = ScriptedSource("yard", [*sound(2, False), *sound(2, True), *sound(2, False)])
     with running(tmp_path, settings) as program:
         in_the_middle(program)
+        program.engine._pipeline._runner.pause("log", True)
         scripts["yard"] = [second]
         program.reload(**changed(settings, sources=[{"use": "microphone", "name": "yard"}]))
         assert not program.reloader.problem
         assert first.closed
+        assert program.engine.action_stats()["log"].paused, "who was switched off stays so"
         program.finish()
         (source,) = program.engine.stats().sources
         assert source.name == "yard"

@@ -97,7 +97,8 @@ class ActionRunner:
         """Answer events with other actions from now on.
 
         One that is among those before (the same object) goes on as it is. What the others run and have
-        waiting is seen to its end, for up to ``budget_s`` seconds; nobody waits for that.
+        waiting is seen to its end, for up to ``budget_s`` seconds; nobody waits for that. Who was switched
+        off stays so under its name.
 
         Raises
         ------
@@ -115,7 +116,10 @@ class ActionRunner:
             for lane in gone:
                 lane.retire(budget_s)
             self._retiring = [lane for lane in (*self._retiring, *gone) if lane.is_alive]
+            paused = self.paused
             self._take(lanes)
+            for name in paused:
+                self.pause(name, True)
 
     def submit(self, event: Event, has_sound: bool = True, at_s: float | None = None) -> None:
         """Hand an event to every action that answers to it. Never waits and never raises.
@@ -197,6 +201,11 @@ class ActionRunner:
     def is_paused(self, name: str) -> bool:
         """Say whether an action is switched off."""
         return any(lane.is_paused for lane in self._lanes if lane.action.name == name)
+
+    @property
+    def paused(self) -> list[str]:
+        """Names of the actions that are switched off."""
+        return [lane.action.name for lane in self._lanes if lane.is_paused]
 
     def stats(self) -> Mapping[str, ActionStats]:
         """Give the counts of each action by its name, in the order of the configuration."""
