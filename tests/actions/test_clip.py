@@ -299,3 +299,12 @@ def test_a_command_gets_the_clip_of_its_event(tmp_path: Path) -> None:
     assert runner.stats() == {"copy": ActionStats(fired=1), "clip": ActionStats(fired=1)}
     (written,) = folder.iterdir()
     assert copy.read_bytes() == written.read_bytes()
+
+
+def test_there_is_no_clip_of_an_update(tmp_path: Path) -> None:
+    action = clip_action(tmp_path)
+    for when in ("update", "all"):
+        with pytest.raises(ActionError, match="when: a clip is of the sound around"):
+            action.adapt(settings(when=when))
+    assert action.adapt(settings(when="both")) == settings(when="both")
+    action.close()

@@ -14,9 +14,10 @@ from listener.actions.clip.naming import free_name, stem_of
 from listener.actions.clip.options import ClipOptions
 from listener.actions.clip.sidecar import sidecar_json
 from listener.actions.clip.sound import file_rate, sound_file
+from listener.config import ActionSettings
 from listener.errors import ActionError
 from listener.event_format import printable
-from listener.types import Event
+from listener.types import Event, Phase
 
 if TYPE_CHECKING:
     from listener.actions.clip.picture import Caption
@@ -53,6 +54,21 @@ class ClipAction(Action):
         self._counting = threading.Lock()
         self._is_at_work = False
         self._is_prepared = False
+
+    def adapt(self, settings: ActionSettings) -> ActionSettings:
+        """Take the settings as they are.
+
+        Raises
+        ------
+        ActionError
+            They ask for clips of updates.
+        """
+        if Phase.UPDATE in settings.phases:
+            raise ActionError(
+                "when: a clip is of the sound around the onset or the offset, which is gone when an update "
+                "comes: write onset, offset or both"
+            )
+        return settings
 
     def join(self, program: Program) -> None:
         """Get to know that the program runs, and does not only look at its configuration."""
