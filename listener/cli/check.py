@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 @config_option
 def check(config_path: Path | None) -> None:
     """Check configuration, model, actions and sources, and name every problem at once."""
-    from listener.actions.runner.lane import open_action
+    from listener.actions.runner.lane import try_action
     from listener.assembly import build_actions, build_classifier, build_rules, build_sources, idle_settings
 
     problems: list[str] = []
@@ -40,8 +40,7 @@ def check(config_path: Path | None) -> None:
         card = classifier.card
         attempt("events", lambda: build_rules(file, card))
         for action, _ in attempt("actions", lambda: build_actions(file, card)) or []:
-            attempt(f"action {action.name}", lambda action=action: open_action(action))  # type: ignore[misc]
-            action.close()
+            attempt(f"action {action.name}", lambda action=action: try_action(action))  # type: ignore[misc]
     for source in attempt("sources", lambda: build_sources(file)) or []:
         attempt(f"source {source.name}", source.open)
         source.close()

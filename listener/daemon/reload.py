@@ -12,15 +12,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from listener.actions.base import Action
-from listener.actions.runner.account import described
-from listener.actions.runner.lane import open_action
+from listener.actions.runner.lane import try_action
 from listener.assembly import build_actions, build_rules, build_sources, idle_settings
 from listener.config_file import ConfigFile
 from listener.daemon.difference import Difference, difference, stamps_of
 from listener.daemon.engine import Engine
 from listener.daemon.notify import Notifier
 from listener.daemon.setup import Setup, load
-from listener.errors import BrokenPluginError, ConfigError, ListenerError, one_line
+from listener.errors import BrokenPluginError, ConfigError, ListenerError
 
 log = logging.getLogger(__name__)
 
@@ -198,16 +197,11 @@ def _try_out(action: Action, leave_out: Callable[[str], None] | None) -> None:
         Its own code fails, and there is no ``leave_out`` to be told of it.
     """
     try:
-        open_action(action)
+        try_action(action)
     except BrokenPluginError as error:
         if leave_out is None:
             raise
         leave_out(str(error))
-    finally:
-        try:
-            action.close()
-        except Exception as error:  # noqa: BLE001 - a stranger's that was never open may raise anything
-            log.warning("action '%s' could not be closed: %s", action.name, one_line(described(error)))
 
 
 def _with_model_of(before: Setup, file: ConfigFile) -> Setup:

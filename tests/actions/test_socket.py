@@ -23,6 +23,7 @@ from listener.actions.socket.addresses import TcpAddress, UnixAddress, connected
 from listener.config_file import validate
 from listener.errors import ActionError, ConfigError, TransientError
 from listener.event_format import event_dict
+from listener.pipeline.program import RunningProgram
 from listener.types import Event
 from tests.actions.fakes import LIMIT_S, ONSET, FakeTap, onset, settings
 from tests.bundles import loudness_bundle
@@ -347,7 +348,7 @@ def test_a_new_configuration_takes_the_address_over(
     old = SocketAction("others", SocketOptions(listen=address))
     new = SocketAction("others", SocketOptions(listen=address, mode="0600"))
     runner = ActionRunner([(old, settings())], FakeTap())
-    runner.start()
+    runner.start(RunningProgram(runner, list, [], lambda: pytest.fail("nobody asks")))
     request.addfinalizer(lambda: runner.stop(LIMIT_S))
     one = client(old)
     runner.change([(new, settings())], LIMIT_S)
@@ -356,6 +357,15 @@ def test_a_new_configuration_takes_the_address_over(
     eventually(lambda: old._server is None)
     runner.submit(onset(2))
     assert one.event()["id"] == "e2"
+    assert stat.S_IMODE((folder / "s").stat().st_mode) == 0o600
+
+
+def test_who_only_looks_whether_it_could_listen_changes_nothing(make: Make, folder: Path) -> None:
+    address = f"unix:{folder}/s"
+    make(listen=address, mode="0600", clients=1)
+    look = SocketAction("others", SocketOptions(listen=address, mode="0666", clients=2))
+    look.open()
+    look.close()
     assert stat.S_IMODE((folder / "s").stat().st_mode) == 0o600
 
 

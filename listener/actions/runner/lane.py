@@ -52,6 +52,23 @@ def open_action(action: Action, program: Program | None = None) -> None:
         raise BrokenPluginError(message) from error
 
 
+def try_action(action: Action) -> None:
+    """See whether an action can be prepared, and let go of what that took.
+
+    Raises
+    ------
+    ActionError, BrokenPluginError
+        As `open_action`.
+    """
+    try:
+        open_action(action)
+    finally:
+        try:
+            action.close()
+        except Exception as error:  # noqa: BLE001 - a stranger's that never was open may raise any
+            log.warning("action '%s' could not be closed: %s", action.name, one_line(described(error)))
+
+
 class Lane:
     """One action with its inbox and threads.
 
@@ -379,7 +396,8 @@ class Lane:
             job.is_cut_short = self._board.stopping
             self._finish(job)
         if rest:
-            log.error("action '%s': %d events were dropped at the stop", self.action.name, len(rest))
+            were = "event was" if len(rest) == 1 else "events were"
+            log.error("action '%s': %d %s dropped at the stop", self.action.name, len(rest), were)
 
     def _finish(self, job: Job) -> None:
         with self._board.lock:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from listener.actions.base import Action, ActionContext
+from listener.actions.base import Action, ActionContext, Program
 from listener.actions.socket.addresses import Address, TcpAddress, connected, parse_address
 from listener.actions.socket.server import Bounds, SocketServer, join, leave
 from listener.actions.wires import Wire, Wires
@@ -96,6 +96,11 @@ class SocketAction(Action):
         self._idle: list[socket.socket] = []
         self._lock = threading.Lock()
         self._wires = Wires()
+        self._is_at_work = False
+
+    def join(self, program: Program) -> None:
+        """Get to know that the program runs, and does not only look at its configuration."""
+        self._is_at_work = True
 
     def open(self) -> None:
         """Listen, where others are to connect; else nobody has to be there yet.
@@ -108,7 +113,7 @@ class SocketAction(Action):
         if self.options.connect is None:
             options = self.options
             bounds = Bounds(int(options.mode, 8), options.clients, options.buffer_bytes)
-            self._server = join(self._address, bounds)
+            self._server = join(self._address, bounds, is_trial=not self._is_at_work)
             log.info("action '%s': events are told at %s", self.name, self._address)
 
     def run(self, event: Event, context: ActionContext) -> None:

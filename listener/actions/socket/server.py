@@ -211,10 +211,17 @@ _servers: dict[Address, tuple[SocketServer, int]] = {}
 """Those that listen, and how many actions speak through each."""
 
 
-def join(address: Address, bounds: Bounds) -> SocketServer:
+def join(address: Address, bounds: Bounds, is_trial: bool = False) -> SocketServer:
     """Give the server of an address, which is started unless an action has it already.
 
     So a new configuration takes over an address, with all who are connected, while the one before ends.
+
+    Parameters
+    ----------
+    address, bounds
+        As for the server.
+    is_trial
+        It is only looked whether that is possible: what others have there stays as it is.
 
     Raises
     ------
@@ -224,7 +231,8 @@ def join(address: Address, bounds: Bounds) -> SocketServer:
     with _lock:
         if address in _servers:
             server, n_users = _servers[address]
-            server.adopt(bounds)
+            if not is_trial:
+                server.adopt(bounds)
         else:
             server, n_users = SocketServer(address, bounds), 0
         _servers[address] = server, n_users + 1
