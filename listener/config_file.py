@@ -1,11 +1,11 @@
 """Reading a configuration file, so that every problem is named with its line."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,6 +18,9 @@ from listener.yaml_file import LONGEST_VALUE, Location, YamlReader, problem_line
 Model = TypeVar("Model", bound=BaseModel)
 
 HIDDEN = "(hidden)"
+
+MOST_FIELDS = 3
+"""Settings that are named as an example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +103,18 @@ def validate(
         # As JSON, a list may stand for a tuple and a string for a path, but a string for no number.
         return model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        messages: dict[Location, list[str]] = {}
+        messages: dict[Location, list[tuple[str, str]]] = {}
         for detail in error.errors():
+            if _is_of_another_form(detail):
+                continue
             location = _without_union_tags(detail["loc"], data)
             if isinstance(detail["input"], str) and any(secret in detail["input"] for secret in secrets):
                 detail["input"] = HIDDEN
             messages.setdefault((*prefix, *location), []).append(
-                _message(detail, location, [*_fields_at(model, location[:-1]), *_fields_at(beside, ())])
+                (_message(detail, location, model, beside), _given(detail))
             )
         lines = lines or {}
-        problems = [problem_line(path, lines, place, " or ".join(told)) for place, told in messages.items()]
+        problems = [problem_line(path, lines, place, _either(told)) for place, told in messages.items()]
         raise ConfigError(*problems) from error
 
 
@@ -126,20 +131,48 @@ def _without_union_tags(location: Location, data: Any) -> Location:
     return tuple(kept)
 
 
-def _message(detail: ErrorDetails, location: Location, known: list[str]) -> str:
-    if detail["type"] == "extra_forbidden":
+def _is_of_another_form(detail: ErrorDetails) -> bool:
+    """Whether it says that settings are no word such as ``never``: what is wrong with them is said too."""
+    is_word = str(detail["loc"][-1:]).startswith("('literal[")
+    return is_word and isinstance(detail["input"], dict)
+
+
+def _either(told: Sequence[tuple[str, str]]) -> str:
+    """Join what is wrong with one setting; what was given is said once."""
+    first, *rest = (message for message, _ in told)
+    return " or ".join([first, *(message.removeprefix("must be ") for message in rest)]) + told[-1][1]
+
+
+def _message(
+    detail: ErrorDetails, location: Location, model: type[BaseModel], beside: type[BaseModel] | None
+) -> str:
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        known = [*_fields_at(model, location[:-1]), *_fields_at(beside, ())]
         near = get_close_matches(str(location[-1]), known, n=1)
         return "unknown key" + (f": did you mean '{near[0]}'?" if near else f": there are {', '.join(known)}")
-    if detail["type"] == "missing":
+    if kind == "missing":
         return "is missing"
-    if detail["type"] == "json_invalid":  # its input is the whole configuration, secrets and all
+    if kind == "json_invalid":
         return "holds a character that is none: is there a name that is not UTF-8?"
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if kind in ("tuple_type", "list_type", "set_type"):
+        return "must be a list"
+    if kind in ("model_type", "dict_type"):
+        fields = ", ".join(f"{name}: ..." for name in _fields_at(model, location)[:MOST_FIELDS])
+        return "must be a table of settings" + (f" such as {{{fields}}}" if fields else "")
+    if kind == "too_short":
+        least = detail["ctx"]["min_length"]
+        return f"must have at least {least} {'entry' if least == 1 else 'entries'}"
+    return detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+def _given(detail: ErrorDetails) -> str:
     given = detail["input"]
-    if isinstance(given, dict | list):
-        return message
+    # The input of JSON that is none is the whole configuration, secrets and all.
+    if detail["type"] in ("extra_forbidden", "missing", "json_invalid") or isinstance(given, dict | list):
+        return ""
     told = given if given == HIDDEN else shortened(redact(json.dumps(given, default=str)), LONGEST_VALUE)
-    return f"{message} (it is {told})"
+    return f" (it is {told})"
 
 
 def _fields_at(model: type[BaseModel] | None, location: Location) -> list[str]:
@@ -154,5 +187,6 @@ def _fields_at(model: type[BaseModel] | None, location: Location) -> list[str]:
 
 
 def _item_of(annotation: Any) -> Any:
-    models = [item for item in get_args(annotation) if item not in (Ellipsis, str, type(None))]
+    items = [item for item in get_args(annotation) if get_origin(item) is not Literal]
+    models = [item for item in items if item not in (Ellipsis, str, type(None))]
     return models[-1] if models else None

@@ -157,7 +157,8 @@ class YamlReader:
                 raise ValueError("it is no file")  # a device may never end, and a pipe never begin
             secret = _text_of(path).strip()
         except (OSError, ValueError, ConfigError) as error:
-            self._complain(location, f"the file '{node.value}' cannot be read: {one_line(error)}")
+            why = getattr(error, "strerror", None) or error
+            self._complain(location, f"the file '{node.value}' cannot be read: {one_line(why)}")
             return ""
         self._count(secret)
         self._remember(secret)

@@ -137,6 +137,23 @@ actions:
         ("actions:\n  - {use: log, labels: dog}", "2: actions[0].labels: "),
         ("actions: [{use: log, timeout_s: 0}]", "1: actions[0].timeout_s: must be greater than 0"),
         ("actions: [{use: log, min_score: 2}]", "1: actions[0].min_score: must be less than or equal to 1"),
+        ("actions: {use: log}", "1: actions: must be a list"),
+        (
+            "actions: [{use: log, retry: {time: 3}}]",
+            "1: actions[0].retry.time: unknown key: did you mean 'times'?",
+        ),
+        (
+            "actions: [{use: log, limit: 10}]",
+            "1: actions[0].limit: must be a table of settings such as {count: ..., within_s: ...} (it is 10)",
+        ),
+        (
+            "actions: [{use: log, concurrency: twice}]",
+            "1: actions[0].concurrency: must be 'queue', 'skip' or 'restart' or a table of settings such as {",
+        ),
+        (
+            "actions: [{use: log, schedule: {days: []}}]",
+            "1: actions[0].schedule.days: must have at least 1 entry",
+        ),
         ("- model", "1: the configuration must be a table of settings"),
         ("just words", "1: the configuration must be a table of settings"),
         ("model: {threads: 1}\nmodel: {threads: 2}", "2: model: this key stands twice"),

@@ -252,7 +252,7 @@ def test_settings_as_they_stand_in_a_file() -> None:
     ("run", "message"),
     [
         ("./photo.sh {label}", r'run: must be a list of .* no shell: write \["\./photo\.sh", "\{label\}"\]'),
-        ([], "run: .*at least 1 item"),
+        ([], "run: must have at least 1 entry"),
         (["true", 3], r"run\[1\]: must be a valid string"),
         (["true", "{lable}"], r"run: '\{lable\}': there is no field '\{lable\}'; there are label, source"),
         (["true", "{"], "run: '{': a brace without a partner"),

@@ -113,6 +113,15 @@ class MqttOptions(Options):
     discovery: Annotated[DiscoveryOptions | None, BeforeValidator(_as_mapping)] = None
     """Show the machine in Home Assistant; ``true`` stands for the defaults."""
 
+    @field_validator("host")
+    @classmethod
+    def _is_a_host(cls, value: str) -> str:
+        if "/" in value or any(sign.isspace() for sign in value):
+            raise ValueError(
+                "must be a name or an address alone, such as broker.local; port and tls stand beside it"
+            )
+        return value
+
     @field_validator("topic")
     @classmethod
     def _is_a_topic(cls, value: str) -> str:

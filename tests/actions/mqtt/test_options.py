@@ -29,6 +29,7 @@ def test_short_forms() -> None:
     ("values", "problem"),
     [
         ({"protocol": "3.1"}, "protocol: must be '5' or '3.1.1'"),
+        ({"host": "mqtt://broker"}, "host: must be a name or an address alone"),
         ({"port": 0}, "port: must be"),
         ({"password": "x"}, "password needs username"),
         ({"tls": {"key": "k.pem"}}, "key needs certificate"),

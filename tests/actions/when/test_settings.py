@@ -53,7 +53,7 @@ place: {{latitude: 52.5, longitude: 13.4, timezone: Europe/Berlin}}""".replace("
         ("count: 3", "2: actions[0]: count needs within_s"),
         ("within_s: 3", "2: actions[0]: within_s needs count"),
         ("update_s: 3", "2: actions[0]: update_s needs when: update, or when: all"),
-        ("schedule: night", "3: actions[0].schedule: must be a valid array"),
+        ("schedule: night", "3: actions[0].schedule: must be a list"),
         ("schedule: {begin: 22}", "3: actions[0].schedule.begin: must be a valid string (it is 22)"),
         ("schedule: {begin: 25:00}", "3: actions[0].schedule.begin: must be a valid string"),
         (
