@@ -360,6 +360,30 @@ def test_the_end_does_not_wait_for_one_that_is_left_alone_for_longer() -> None:
     assert runner.stats()["fake"].dropped == 1
 
 
+def test_all_workers_of_one_that_is_left_alone_go_home_together() -> None:
+    gate = threading.Event()
+
+    def fail(event: Event, context: ActionContext) -> None:
+        if event.id == "e1":
+            gate.wait(LIMIT_S)
+        raise TransientError("it does not answer")
+
+    breaker = {"failures": 1, "pause_s": 3600, "longest_pause_s": 3600}
+    action = FakeAction(does=fail)
+    runner = ActionRunner(
+        [(action, settings(breaker=breaker, concurrency={"parallel": 2}))], FakeTap(), LIMIT_S
+    )
+    runner.start()
+    runner.submit(onset(1))
+    runner.submit(onset(2))
+    eventually(lambda: runner.stats()["fake"].failed == 1)
+    runner.submit(onset(3))
+    runner.hurry(600.0)
+    gate.set()
+    assert runner.wait(time.monotonic() + LIMIT_S) == []
+    assert runner.stats()["fake"].dropped == 1
+
+
 # --- switched off, and only looked at --------------------------------------------------------
 
 

@@ -403,6 +403,8 @@ class Lane:
         with self._board.lock:
             job.done = True
             self._running.discard(job)
+            if self._stop_at < inf:
+                self.wake()  # who waited for this one's success may go home
             if self.action.writes_clip or self.action.writes_picture:
                 self._board.file_written.notify_all()
         if job.hold is not None:
