@@ -148,7 +148,7 @@ actions:
         ),
         (
             "actions: [{use: log, concurrency: twice}]",
-            "1: actions[0].concurrency: must be 'queue', 'skip' or 'restart' or a table of settings such as {",
+            "1: actions[0].concurrency: must be 'queue', 'skip' or 'restart' or a table of settings such",
         ),
         (
             "actions: [{use: log, schedule: {days: []}}]",

@@ -242,6 +242,21 @@ def test_the_end_while_it_loads(config: ConfigFile) -> None:
         assert "Traceback" not in "".join(program.told)
 
 
+def test_one_interrupt_ends_the_wait_for_actions_when_the_sources_have_ended(config: ConfigFile) -> None:
+    recording = loud(config.path.parent / "loud.wav")
+    waits = ["sh", "-c", "echo begun; sleep 40; echo waited"]
+    config.write(actions=[{"use": "command", "run": waits, "timeout_s": 50}])
+    with Program(
+        "run", "-c", config.path, "--source", recording, "--speed", "max", "--no-console"
+    ) as program:
+        program.wait_for_log("begun")
+        program.wait_for_log("the sources have ended: actions have a minute")
+        program.interrupt()
+        assert program.wait() == 130
+    assert "waited" not in "".join(program.told)
+    assert "1 timed out" in "".join(program.told)
+
+
 STUBBORN = """#!/bin/sh
 trap '' TERM
 echo $$ > "$1.new" && mv "$1.new" "$1"

@@ -4,6 +4,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,13 @@ log = logging.getLogger(__name__)
 
 FOR_THE_DAEMON = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """What an action runs is another program, and no service."""
+
+SAY_AFTER_S = 2.0
+"""What takes no longer at the end needs no explanation."""
+
+LOOK_EVERY_S = 0.1
+
+PATIENCE_ENDS_S = 5.0
 
 
 @click.command()
@@ -236,7 +245,29 @@ def _stop(engine: "Engine", supervisor: "Supervisor", signals: "Signals") -> Non
     supervisor.stopping()
     if signals.ended_by:
         log.info("stopping: actions have a few seconds to end; again, and it is over at once")
-    engine.stop(in_a_hurry=bool(signals.ended_by) or supervisor.has_manager)
+    if signals.ended_by or supervisor.has_manager:
+        engine.stop(in_a_hurry=True)
+        return
+    over = threading.Event()
+    patience = threading.Thread(target=_wait_on, args=(engine, signals, over), name="patience", daemon=True)
+    patience.start()
+    try:
+        engine.stop(in_a_hurry=False)
+    finally:
+        over.set()
+        patience.join(PATIENCE_ENDS_S)
+
+
+def _wait_on(engine: "Engine", signals: "Signals", over: threading.Event) -> None:
+    """While actions do what is left after the sources have ended: say so, and let Ctrl-C end it at once."""
+    say_at = time.monotonic() + SAY_AFTER_S
+    while not over.wait(LOOK_EVERY_S):
+        if signals.stop.is_set():
+            engine.hurry()
+            return
+        if time.monotonic() >= say_at:
+            say_at = float("inf")
+            log.info("the sources have ended: actions have a minute for what is left; Ctrl-C ends it at once")
 
 
 def _tell_totals(engine: "Engine") -> None:
