@@ -197,7 +197,8 @@ class NotifyAction(Action):
     def _told(self, index: int, problem: str) -> str:
         scheme, found, _ = self.options.urls[index].partition("://")
         named = f"urls[{index}] ({scheme}://)" if found else f"urls[{index}]"
-        return f"{named}: {one_line(self._secrets.redact(problem))[:LONGEST_PROBLEM]}"
+        told = one_line(self._secrets.redact(problem))[:LONGEST_PROBLEM]
+        return f"{named}: {told.rstrip('.')}"  # the log puts more behind it
 
 
 def _may_pass(problem: str) -> bool:
