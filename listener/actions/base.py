@@ -183,6 +183,11 @@ class Action(ABC):
         self.name = name
         self.options = options
 
+    @property
+    def lost(self) -> int:
+        """Events that it had taken into a keeping of its own, and lost there; counted since it was made."""
+        return 0
+
     def adapt(self, settings: config.ActionSettings) -> config.ActionSettings:
         """Give the settings that all actions have as they suit this one; called once, before `join`.
 

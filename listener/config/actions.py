@@ -108,7 +108,7 @@ class ParallelSettings(Options):
 class RetrySettings(Options):
     """How a run that failed for now is tried again."""
 
-    times: Annotated[int, Field(ge=0, le=1000)] = 8
+    times: Annotated[int, Field(ge=0, le=1000)] = 20
     """Tries after the first one."""
 
     pause_s: PositiveSeconds = 1.0

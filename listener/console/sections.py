@@ -127,6 +127,7 @@ def action(name: str, stats: ActionStats, name_width: int, width: int) -> Text:
             (stats.failed, "failed"),
             (stats.timed_out, "timed out"),
             (stats.dropped + stats.late, "dropped"),
+            (stats.lost, "lost"),
             (stats.hung, "hung"),
         )
         if count

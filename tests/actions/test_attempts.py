@@ -434,6 +434,16 @@ def test_delays_are_measured() -> None:
     assert 0 <= p50 <= p99 < LIMIT_S
 
 
+def test_what_an_action_loses_later_is_counted() -> None:
+    class Forgetful(FakeAction):
+        @property
+        def lost(self) -> int:
+            return 2
+
+    with running(Forgetful()) as runner:
+        assert runner.stats()["fake"].in_words() == "2 lost on the way"
+
+
 def test_what_became_of_it_is_told_in_words() -> None:
     assert ActionStats().in_words() == ""
     stats = ActionStats(fired=3, retried=1, heard_s=(0.5, 1.25))

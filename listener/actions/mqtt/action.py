@@ -101,6 +101,11 @@ class MqttAction(Action):
         self._outbox.put(key, topic, event_json(event))
         link.wake()
 
+    @property
+    def lost(self) -> int:
+        """Messages that the queue had no room for, or that the broker refused."""
+        return self._outbox.dropped + self._outbox.refused
+
     def close(self) -> None:
         """Send what waits, tell the broker that we go, and end the connection."""
         if self._home is not None:

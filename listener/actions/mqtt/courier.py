@@ -82,4 +82,5 @@ class Courier:
 
     def _lose(self, message: Message, why: str) -> None:
         self._outbox.remove(message.number)
+        self._outbox.refused += 1
         log.error("action '%s': a message for %s is refused, and lost: %s", self._name, message.topic, why)

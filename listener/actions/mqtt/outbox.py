@@ -77,6 +77,8 @@ class Outbox:
     def __init__(self, name: str, path: Path | None, most: int) -> None:
         self.dropped = 0
         """Messages that were dropped since the start."""
+        self.refused = 0
+        """Messages that the broker refused."""
         self.is_attached = False
         """The file has been read, and follows what is in memory."""
         self._name = name

@@ -55,6 +55,9 @@ class ActionStats:
     retried: int = 0
     """Attempts after a failed one."""
 
+    lost: int = 0
+    """Events that the action had taken and could not deliver afterwards."""
+
     queued: int = 0
     """Events in the inbox now."""
 
@@ -75,6 +78,7 @@ class ActionStats:
             (self.timed_out, "timed out"),
             (self.dropped, "dropped"),
             (self.late, "late"),
+            (self.lost, "lost on the way"),
             (self.held, "held by its rules"),
             (self.skipped, "passed over"),
             (self.retried, "tried again"),
@@ -133,11 +137,15 @@ class Account:
             if 0 <= heard_s < LONGEST_REACTION_S:
                 self._heard_s.append(heard_s)
 
-    def stats(self, queued: int, paused: bool) -> ActionStats:
+    def stats(self, queued: int, paused: bool, lost: int) -> ActionStats:
         """Give the counts."""
-        delays = _percentiles(self._decided_s), _percentiles(self._heard_s)
         return ActionStats(
-            **self._counts, queued=queued, paused=paused, decided_s=delays[0], heard_s=delays[1]
+            **self._counts,
+            lost=lost,
+            queued=queued,
+            paused=paused,
+            decided_s=_percentiles(self._decided_s),
+            heard_s=_percentiles(self._heard_s),
         )
 
     def tell(self, event: Event, error: BaseException) -> None:

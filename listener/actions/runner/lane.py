@@ -171,7 +171,7 @@ class Lane:
     def stats(self) -> ActionStats:
         """Give the counts."""
         with self._board.lock:
-            return self._account.stats(len(self._inbox), self.is_paused)
+            return self._account.stats(len(self._inbox), self.is_paused, self.action.lost)
 
     def start(self) -> None:
         """Begin to work; the action is open."""
