@@ -248,3 +248,15 @@ def test_terminated_while_a_sound_lasts_it_gets_its_offset(config: Path, tmp_pat
 
 def _sorted(told: list[dict[str, object]]) -> list[dict[str, object]]:
     return sorted(told, key=lambda event: (str(event["source"]), event["onset_s"], str(event["label"])))
+
+
+def test_actions_list_names_what_may_hold_an_action_back(config: Path) -> None:
+    with config.open("a") as file:
+        file.write(
+            "actions: [{use: log}, {use: log, name: b, labels: [loud], cooldown_s: 9, count: 3, within_s: 9}]"
+        )
+    done = run("actions", "list", "-c", config)
+    head, log, rare = [line.split() for line in done.stdout.splitlines()]
+    assert head == ["NAME", "USE", "WHEN", "LABELS", "SOURCES", "RULES"]
+    assert log == ["log", "log", "onset", "*", "*", "-"]
+    assert rare == ["b", "log", "onset", "loud", "*", "cooldown_s,", "count"]

@@ -28,6 +28,8 @@ UPDATE_S = 1.0
 LOOK_EVERY_S = 0.02
 STOP_S = 5.0
 """What an action has to end after its run."""
+RULES = ("min_score", "schedule", "unless", "after", "cooldown_s", "limit", "count")
+"""Settings that may hold it back; what they are set to stands in the configuration."""
 
 
 @click.group()
@@ -40,10 +42,17 @@ def actions() -> None:
 def list_actions(config_path: Path | None) -> None:
     """Show the configured actions, and when each answers."""
     rows = [
-        (one.name or one.use, one.use, one.when, ", ".join(one.labels), ", ".join(one.sources))
+        (
+            one.name or one.use,
+            one.use,
+            one.when,
+            ", ".join(one.labels),
+            ", ".join(one.sources),
+            ", ".join(rule for rule in RULES if rule in one.model_fields_set) or "-",
+        )
         for one in load_config(config_path).config.actions
     ]
-    click.echo(table(("NAME", "USE", "WHEN", "LABELS", "SOURCES"), rows))
+    click.echo(table(("NAME", "USE", "WHEN", "LABELS", "SOURCES", "RULES"), rows))
 
 
 @actions.command("test")
