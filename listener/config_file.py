@@ -133,7 +133,7 @@ def _without_union_tags(location: Location, data: Any) -> Location:
 
 def _is_of_another_form(detail: ErrorDetails) -> bool:
     """Whether it says that settings are no word such as ``never``: what is wrong with them is said too."""
-    is_word = str(detail["loc"][-1:]).startswith("('literal[")
+    is_word = any(str(part).startswith("literal[") for part in detail["loc"][-1:])
     return is_word and isinstance(detail["input"], dict)
 
 

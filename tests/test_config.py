@@ -437,3 +437,9 @@ def test_a_path_with_a_line_break_stays_one_line(tmp_path: Path) -> None:
     (tmp_path / "a\nb").mkdir()
     (line,) = problems_of(tmp_path / "a\nb", "model: 5")
     assert line.startswith(f"{tmp_path}/a?b/config.yaml:1: model: ")
+
+
+def test_of_settings_in_place_of_a_word_only_what_is_wrong_with_them_is_said(tmp_path: Path) -> None:
+    assert problems(tmp_path, "actions: [{use: log, retry: {time: 3}}]") == [
+        "1: actions[0].retry.time: unknown key: did you mean 'times'?"
+    ]
