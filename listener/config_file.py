@@ -19,6 +19,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 HIDDEN = "(hidden)"
 
+SECRETIVE = frozenset({"password", "secret", "token", "url", "urls"})
+"""Settings whose value may be a secret, though it stands in the file itself: a log-in in an address."""
+
 MOST_FIELDS = 3
 """Settings that are named as an example."""
 
@@ -108,7 +111,8 @@ def validate(
             if _is_of_another_form(detail):
                 continue
             location = _without_union_tags(detail["loc"], data)
-            if isinstance(detail["input"], str) and any(secret in detail["input"] for secret in secrets):
+            is_known = isinstance(detail["input"], str) and any(one in detail["input"] for one in secrets)
+            if is_known or not SECRETIVE.isdisjoint(location):
                 detail["input"] = HIDDEN
             messages.setdefault((*prefix, *location), []).append(
                 (_message(detail, location, model, beside), _given(detail))

@@ -443,3 +443,14 @@ def test_of_settings_in_place_of_a_word_only_what_is_wrong_with_them_is_said(tmp
     assert problems(tmp_path, "actions: [{use: log, retry: {time: 3}}]") == [
         "1: actions[0].retry.time: unknown key: did you mean 'times'?"
     ]
+
+
+@pytest.mark.parametrize(
+    "action",
+    ['{use: webhook, url: "https://me:hunter2@host/"}', '{use: webhook, url: x, secret: "whsec_hunter2"}'],
+)
+def test_what_may_be_a_secret_is_not_repeated(action: str, tmp_path: Path) -> None:
+    file = read(tmp_path, f"actions: [{action}]")
+    with pytest.raises(ConfigError) as caught:
+        build_actions(file, tiny_card())
+    assert "hunter2" not in str(caught.value)

@@ -141,6 +141,8 @@ def action(name: str, stats: ActionStats, name_width: int, width: int) -> Text:
         )
         if count
     ]
+    if stats.rests_s:
+        queued.append(told(f"left alone {stats.rests_s:.0f} s", parts.BAD))
     if stats.paused:
         queued.append(told("switched off", parts.FAIR))
     fired = told(f"{stats.fired} fired", parts.GOOD if stats.fired else parts.FAINT)

@@ -64,6 +64,9 @@ class ActionStats:
     paused: bool = False
     """Somebody has switched it off."""
 
+    rests_s: float = 0.0
+    """How long it is still left alone because it fails all the time, in seconds."""
+
     decided_s: tuple[float, float] = field(default=(nan, nan), compare=False)
     """From the decision to the start of the run: p50 and p99 of the newest thousand, in seconds."""
 
@@ -137,13 +140,14 @@ class Account:
             if 0 <= heard_s < LONGEST_REACTION_S:
                 self._heard_s.append(heard_s)
 
-    def stats(self, queued: int, paused: bool, lost: int) -> ActionStats:
+    def stats(self, queued: int, paused: bool, lost: int, rests_s: float) -> ActionStats:
         """Give the counts."""
         return ActionStats(
             **self._counts,
             lost=lost,
             queued=queued,
             paused=paused,
+            rests_s=rests_s,
             decided_s=_percentiles(self._decided_s),
             heard_s=_percentiles(self._heard_s),
         )

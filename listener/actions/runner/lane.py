@@ -171,7 +171,8 @@ class Lane:
     def stats(self) -> ActionStats:
         """Give the counts."""
         with self._board.lock:
-            return self._account.stats(len(self._inbox), self.is_paused, self.action.lost)
+            rests_s = max(0.0, self._breaker.open_until - time.monotonic())
+            return self._account.stats(len(self._inbox), self.is_paused, self.action.lost, rests_s)
 
     def start(self) -> None:
         """Begin to work; the action is open."""
