@@ -25,10 +25,10 @@ packages() { # MANAGER NEED
         "apt-get jackd") echo jackd2 ;;
         "apt-get systemd-nspawn" | "dnf systemd-nspawn") echo systemd-container ;;
         "apt-get pam-systemd") echo libpam-systemd ;;
-        "apt-get gst-rtsp") echo gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good ;;
+        "apt-get gst-rtsp") echo gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad ;;
         "apt-get mosquitto") echo mosquitto ;;
-        "dnf gst-rtsp") echo gstreamer1-rtsp-server python3-gobject gstreamer1-plugins-base gstreamer1-plugins-good ;;
-        "pacman gst-rtsp") echo gst-rtsp-server python-gobject gst-plugins-base gst-plugins-good ;;
+        "dnf gst-rtsp") echo gstreamer1-rtsp-server python3-gobject gstreamer1-plugins-base gstreamer1-plugins-good gstreamer1-plugins-bad-free ;;
+        "pacman gst-rtsp") echo gst-rtsp-server python-gobject gst-plugins-base gst-plugins-good gst-plugins-bad ;;
         "dnf portaudio") echo portaudio-devel ;;
         "dnf python") echo python3-devel ;;
         "dnf alsa-pulse") echo alsa-plugins-pulseaudio ;;

@@ -59,11 +59,16 @@ def _times(latitude: float, longitude: float, day: date) -> dict[str, datetime]:
     morning, evening = (first + (last - first) / 2 for first, last in pairwise(noons))
     # In a zone in which it is noon at noon, what the sun does on a day lies on its date.
     zone = timezone(datetime.combine(day, time(12), UTC) - noon)
-    height_deg = sun.elevation(observer, noon, with_refraction=False)
+
+    def height_deg(moment: datetime) -> float:
+        return sun.elevation(observer, moment, with_refraction=False)
+
     times = {}
     for name, horizon_deg in HORIZON_DEG.items():
         midnight = morning if name in ("dawn", "sunrise") else evening
-        times[name] = midnight if height_deg > horizon_deg else noon
+        # As far above the horizon at noon as below it at midnight or further: it hardly sets. Where it only
+        # just comes up, or goes down, on a day, astral does not find when.
+        times[name] = midnight if height_deg(noon) + height_deg(midnight) > 2 * horizon_deg else noon
         try:
             found = getattr(sun, name)(observer, day, tzinfo=zone).astimezone(UTC)
         except ValueError:  # it does not happen on that day
