@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from listener.logs import redaction
 from listener.resources import bundled_models
 
 # Before any library that starts its own workers is imported; child processes inherit it.
@@ -53,6 +54,16 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """Let the program keep its state anywhere but in the home of whoever runs the tests."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_outlives_its_test() -> Iterator[None]:
+    """Let a word that one test hides be told in the next."""
+    redactor = redaction._redactor
+    hidden, known = list(redactor._hidden), set(redactor._known)
+    yield
+    redactor._hidden[:] = hidden
+    redactor._known = known
 
 
 @pytest.fixture(scope="session")
