@@ -7,7 +7,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, field
 
 from listener.actions import template
 from listener.actions.camera.address import is_address
-from listener.actions.clip.options import FIELDS, MAX_PARTS
+from listener.actions.clip.options import FileName
 from listener.config import Options
 
 CAPTION_FIELDS = ("label", "source", "score", "phase", "id", "time")
@@ -45,7 +45,7 @@ class CameraOptions(Options):
     directory: Path = Path("pictures")
     """Folder of the files; made where it is missing."""
 
-    filename: str = "{time}_{source}_{label}"
+    filename: FileName = "{time}_{source}_{label}"
     """Name of a file, without its suffix; ``{time}``, ``{date}``, ``{label}``, ``{source}``, ``{score}``,
     ``{phase}`` and ``{id}`` are filled in, and ``/`` makes folders. A name that is taken gets a number."""
 
@@ -86,19 +86,6 @@ class CameraOptions(Options):
         value = value.strip()
         if not is_address(value):
             raise ValueError("must be an address such as rtsp://host/path, http://host/path, or /dev/video0")
-        return value
-
-    @field_validator("filename")
-    @classmethod
-    def _stays_in_its_folder(cls, value: str) -> str:
-        parts = value.split("/")
-        if not all(part.strip(".") for part in parts):
-            raise ValueError("must name a file below 'directory', such as {date}/{label}/{time}")
-        if len(parts) > MAX_PARTS:
-            raise ValueError(f"may have {MAX_PARTS - 1} folders at most")
-        if not value.isprintable():
-            raise ValueError("must be letters that can be printed")
-        template.fields_of(value, FIELDS)
         return value
 
     @field_validator("caption")

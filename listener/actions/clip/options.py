@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from listener.actions import template
 from listener.actions.base import MAX_AUDIO_S
@@ -21,6 +21,22 @@ ClipFormat = Literal["flac", "wav", "opus"]
 Seconds = Annotated[float, Field(ge=0, le=MAX_AUDIO_S)]
 
 
+def _below_its_folder(value: str) -> str:
+    parts = value.split("/")
+    if not all(part.strip(".") for part in parts):
+        raise ValueError("must name a file below 'directory', such as {date}/{label}/{time}")
+    if len(parts) > MAX_PARTS:
+        raise ValueError(f"may have {MAX_PARTS - 1} folders at most")
+    if not value.isprintable():
+        raise ValueError("must be letters that can be printed")
+    template.fields_of(value, FIELDS)
+    return value
+
+
+FileName = Annotated[str, AfterValidator(_below_its_folder)]
+"""Template of a file's name below a folder, with `FIELDS` in it."""
+
+
 class ClipOptions(Options):
     """Settings of the ``clip`` action."""
 
@@ -36,7 +52,7 @@ class ClipOptions(Options):
     after_s: Seconds = 2.0
     """Seconds of sound after the onset, or after the offset where the action runs on that."""
 
-    filename: str = "{time}_{source}_{label}"
+    filename: FileName = "{time}_{source}_{label}"
     """Name of a file, without its suffix; ``{time}``, ``{date}``, ``{label}``, ``{source}``, ``{score}``,
     ``{phase}`` and ``{id}`` are filled in, and ``/`` makes folders. A name that is taken gets a number."""
 
@@ -60,19 +76,6 @@ class ClipOptions(Options):
 
     keep_best: Annotated[int, Field(ge=0, le=100_000)] = 0
     """So many clips of each label, those with the highest score, are never deleted."""
-
-    @field_validator("filename")
-    @classmethod
-    def _stays_in_its_folder(cls, value: str) -> str:
-        parts = value.split("/")
-        if not all(part.strip(".") for part in parts):
-            raise ValueError("must name a file below 'directory', such as {date}/{label}/{time}")
-        if len(parts) > MAX_PARTS:
-            raise ValueError(f"may have {MAX_PARTS - 1} folders at most")
-        if not value.isprintable():
-            raise ValueError("must be letters that can be printed")
-        template.fields_of(value, FIELDS)
-        return value
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
