@@ -96,7 +96,16 @@ _interrupted: list[int] = []
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _interrupted.append(number)
+    if _is_half_loaded("torch"):
+        # Its C++ calls Python back while it is loaded, and takes no exception from there: it aborts.
+        _leave(EXIT_INTERRUPTED)
     raise KeyboardInterrupt
+
+
+def _is_half_loaded(name: str) -> bool:
+    """Say whether a module is being imported right now."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
 
 
 def _is_anybody_left() -> bool:

@@ -272,7 +272,8 @@ class Pipeline:
             for (name, lane), capture in zip(self._lanes.items(), self._captures.values(), strict=True)
         ]
         done = self._inference.windows + self._inference.skipped.total()
-        return [*stages, StageProgress("inference", done, not self._inbox.empty())]
+        has_work = self._inference.is_busy or not self._inbox.empty()
+        return [*stages, StageProgress("inference", done, has_work)]
 
     @property
     def actions(self) -> list[tuple[Action, ActionSettings]]:

@@ -54,6 +54,8 @@ class InferenceWorker:
         self.latencies_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self.skipped: Counter[str] = Counter()
         """Windows of each source that had become too old."""
+        self.is_busy = False
+        """It has taken windows that it has not judged yet."""
         self._analysis = analysis
         self._captures = captures
         self._inbox = inbox
@@ -86,7 +88,9 @@ class InferenceWorker:
             while self._detectors and not self._stopping.is_set():
                 batch, other = self._due()
                 if batch:
+                    self.is_busy = True
                     self._classify(batch)
+                    self.is_busy = False
                 if other is not None:
                     self._do(other)
         finally:

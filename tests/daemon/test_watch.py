@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,7 +150,10 @@ def wait_for_blame(pipeline: Pipeline, name: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_model_that_hangs_is_named() -> None:
+# More windows than can wait for the model; and one after which none waits. The source is patient:
+# what is old by the time that it is looked at would not be given to the model at all.
+@pytest.mark.parametrize("n_chunks", [50, 11])
+def test_a_model_that_hangs_is_named(n_chunks: int) -> None:
     released = threading.Event()
 
     def hang(samples: Samples) -> list[float]:
@@ -157,7 +161,7 @@ def test_a_model_that_hangs_is_named() -> None:
         return [0.0]
 
     tenth = np.zeros(1600, np.float32)
-    source = ScriptedSource("mic", [tenth] * 50, waits=False)
+    source = ScriptedSource("mic", [*[tenth] * n_chunks, released])
     pipeline = Pipeline([source], ScriptedClassifier(score=hang), [None], 0.25)
     pipeline.start()
     try:
