@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from listener import synthesis
 from listener.features import LogMel
 from listener.training.recipe import Recipe
-from listener.training.sounds import BEEP, Sound, by_label
+from listener.training.data.sounds import BEEP, Sound, by_label
 from listener.types import FeatureParameters, Samples
 
 AUDIBLE_S = 0.35

@@ -18,7 +18,7 @@ from torch import nn
 from listener.errors import DatasetError
 from listener.events import EventDetector, LabelRule
 from listener.stages import FeatureStage, predictions
-from listener.training.sounds import Sound, as_float
+from listener.training.data.sounds import Sound, as_float
 from listener.types import AudioChunk, Event, Features, ModelCard, Phase, Prediction, Samples, Thresholds
 
 _WINDOWS_AT_ONCE = 64

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from listener.errors import DatasetError
 from listener.files import whole_file
 from listener.training.augment import WindowMaker
-from listener.training.manifest import Manifest
+from listener.training.data.clip import Manifest
 from listener.training.recipe import Fit, Recipe
 
 Progress = Callable[[int, float], None]

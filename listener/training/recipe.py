@@ -5,27 +5,53 @@ included, stands in the recipe, so that one command trains the same model again.
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from listener.config import Options
 from listener.errors import ConfigError
 from listener.features import PRESETS
+from listener.types import FeatureParameters
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Fold = Annotated[str, BeforeValidator(lambda given: str(given) if isinstance(given, int) else given)]
+"""A number or a name."""
+
+
+Layout = Literal["auto", "manifest", "folders", "urbansound8k", "esc50", "fsdd", "csv", "list"]
+"""How a data set lies on the disk: see `listener.training.data.layouts`."""
+
+OWN_NETWORK = "python:"
+"""What ``network.use`` begins with where the network is a user's own."""
 
 
 class Data(Options):
-    """Which rows of ``clips.csv`` are used, and what they are good for."""
+    """Which clips are used, and what they are good for."""
 
-    datasets: tuple[str, ...]
-    """Names in the column ``dataset``; a label outside of the recipe's labels makes a negative."""
+    layout: Layout = "auto"
+    """How the data lie on the disk: ``auto`` takes a manifest where there is one, else looks."""
+    where: dict[str, tuple[str, ...]] = {}
+    """Column of the manifest: the texts of which a clip must have one there, ``clean: ["1"]``."""
     leave_out: tuple[str, ...] = ()
     """Labels of which no clip is used at all: neither the sound nor its absence is certain."""
+    rename: dict[str, str] = {}
+    """Label in the data: what it is called here; several may become one."""
+    min_s: float = Field(default=0.0, ge=0)
+    """Shorter clips are left out, in seconds."""
     uncertain: dict[str, tuple[str, ...]] = {}
     """Label of a negative: the recipe's labels that may well be heard in it, and so are not judged there."""
     weights: dict[str, float] = {}
@@ -33,55 +59,99 @@ class Data(Options):
 
 
 class Augmentation(Options):
-    """How a window is made; `listener.training.augment` says what each chance is of."""
+    """How a window is made; `listener.training.augment` says what each chance is of.
+
+    With every chance at 0, a window is a piece of one clip, as it is.
+    """
 
     event_chance: Fraction = 0.8
+    """A window holds an event; else it is a background, a tone that is no alarm, noise or silence."""
     second_event_chance: Fraction = 0.5
+    """There is an event of another label as well."""
     background_chance: Fraction = 0.6
+    """The event lies on a background."""
+    mixup_chance: Fraction = 0.0
+    """Two events are mixed at a random share, and the labels with them (Tokozume et al., 2018)."""
     room_chance: Fraction = 0.3
+    """A sound is heard through a synthetic room."""
     filter_chance: Fraction = 0.5
+    """A sound is heard through a band-limited microphone."""
+    codec_chance: Fraction = 0.0
+    """The window went through a lossy coder: few bits, or few kHz."""
     speed: float = Field(default=0.15, ge=0, lt=0.5)
     """Largest relative change of speed (and with it of pitch)."""
+    shift: bool = True
+    """A clip begins anywhere in the window; else a window is filled from any point of the clip on."""
     snr_db: tuple[float, float] = (0.0, 40.0)
     """Event above background."""
-    level_db: tuple[float, float] = (-50.0, -8.0)
-    """RMS of a whole window, below full scale."""
+    level_db: tuple[float, float] | None = (-50.0, -8.0)
+    """RMS of a whole window, below full scale; None leaves it."""
+    noise_chance: Fraction = 0.5
+    """Faint noise of some colour is added, and the window is rounded to 16 bits."""
     mask_chance: Fraction = 0.5
+    """Bands and frames are covered, each twice by this chance (Park et al., "SpecAugment", 2019)."""
     masked_bands: int = Field(default=10, ge=0)
     """Largest number of mel bands under one mask."""
     masked_frames: int = Field(default=20, ge=0)
     """Largest number of frames under one mask."""
 
 
-class Network(Options):
-    """The ResNet18 of `listener.training.networks`."""
+class NetworkSettings(Options):
+    """The network; further keys are its own options."""
 
-    width: int = Field(default=32, ge=4, le=128)
-    """Channels of the first stage; each stage after it has twice as many."""
-    dropout: Fraction = 0.2
+    model_config = ConfigDict(extra="allow")
+
+    use: str = "resnet18"
+    """Name of a network of `listener.training.networks`, or ``python:FILE:CLASS``."""
 
 
 class Fit(Options):
     """The optimisation."""
 
-    steps: int = Field(ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    """How many batches; either this or ``epochs``."""
+    epochs: float | None = Field(default=None, gt=0)
+    """How many times as many windows as there are clips with a label."""
     batch_size: int = Field(default=64, ge=2)
+    """Windows in a step, on all devices together."""
+    balance: bool = True
+    """Each label is drawn as often as any other; else in proportion to its clips."""
+    loss: Literal["sigmoid", "softmax"] = "sigmoid"
+    """``sigmoid``: each label by itself, none or several may be heard. ``softmax``: exactly one is."""
+    label_smoothing: Fraction = 0.0
+    """Taken off the right answer, and spread over the others."""
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=2e-3, gt=0)
-    """Highest; reached after ``warmup_steps``, then down to zero along a cosine."""
+    """Highest."""
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    """``cosine``: warm-up, then down to zero. ``step``: times ``step_factor`` after each epoch."""
+    step_factor: float = Field(default=0.8, gt=0, le=1)
     warmup_steps: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=0.05, ge=0)
+    clip_gradient: float | None = Field(default=5.0, gt=0)
+    """Largest norm of the gradient; None: any."""
     average_decay: float = Field(default=0.999, ge=0, lt=1)
-    """Of the moving average of the weights, which is what is kept in the end."""
-    bfloat16: bool = True
-    """Compute in bfloat16 where it is safe to; the weights stay float32."""
+    """Of the moving average of the weights, which is what is kept in the end; 0 keeps the last weights."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """``auto``: bfloat16 where the processor or the accelerator is fast at it; the weights stay float32."""
     checkpoint_steps: int = Field(default=200, ge=1)
+    """A training that is killed loses no more than this."""
+    early_stop: int | None = Field(default=None, ge=1)
+    """Ends after so many checkpoints without a better loss on what is held out; None never does."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Fit":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("needs either 'steps' or 'epochs'")
+        return self
 
 
 class Streams(Options):
     """Long recordings with known events: each is given to the network that was trained without its fold."""
 
     folder: str = "streams"
-    folds: dict[str, int]
+    """Below the folder of the data; holds ``NAME.flac`` (or another format) and ``NAME.csv``."""
+    folds: dict[str, Fold]
     """Name of a stream: the fold that its events are from."""
     negative: str
     """Name of the stream without events; the recordings it is made of are dealt to its fold."""
@@ -91,38 +161,63 @@ class Recipe(Options):
     """A whole recipe."""
 
     name: str
+    """Of the model."""
     version: str
+    """Of the model."""
     seed: int = 0
-    preset: str = "household"
-    """Name of the front end: see `listener.features.PRESETS`."""
-    labels: tuple[str, ...]
-    """What the model tells apart, in the order of its scores."""
+    """Decides everything that is left to chance."""
+    features: FeatureParameters
+    """The front end: the name of a preset, or a table with ``preset`` and what differs from it."""
+    labels: tuple[str, ...] | Literal["auto"] = "auto"
+    """What the model tells apart, in the order of its scores; ``auto``: every label of the data, sorted."""
     synthetic: tuple[str, ...] = ()
     """Those of the labels that are trained on sounds which the program makes itself."""
-    folds: tuple[int, ...]
-    """Folds that there are: each is held out once by the cross-validation."""
-    data: Data
+    folds: tuple[Fold, ...] | int | Literal["auto"] = "auto"
+    """Folds that are held out in turn by the cross-validation. A number deals groups to so many folds;
+    ``auto`` takes those of the data, or deals five."""
+    train_folds: tuple[Fold, ...] = ()
+    """Further folds, which are trained on and never held out."""
+    data: Data = Data()
+    subsets: dict[str, dict[str, tuple[str, ...]]] = {}
+    """Name: what chooses clips, as ``data.where`` does, of which accuracy is told for themselves, among
+    their labels: ``esc10: {esc10: ["1"]}``."""
     augmentation: Augmentation = Augmentation()
-    network: Network = Network()
+    network: NetworkSettings = NetworkSettings()
     fit: Fit
     streams: Streams | None = None
-    licence: str
+    hop_s: float = Field(default=0.5, gt=0)
+    """Time between windows, live and where the model is judged, in seconds."""
+    licence: str = "LicenseRef-unstated"
     """SPDX name, of the weights."""
     notes: str = ""
+    """What a user should know before trusting it."""
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        given = {"preset": given} if isinstance(given, str) else given
+        if not isinstance(given, dict):
+            return given
+        if (name := given.get("preset", "tutorial")) not in PRESETS:
+            raise ValueError(f"'preset' knows {', '.join(PRESETS)}, not {name}")
+        return asdict(PRESETS[name]) | given
 
     @model_validator(mode="after")
     def _known_labels(self) -> "Recipe":
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError("'labels' names a label twice")
-        known = set(self.labels)
-        named = {*self.synthetic, *(label for labels in self.data.uncertain.values() for label in labels)}
-        if named - known:
-            raise ValueError(f"not among 'labels': {', '.join(sorted(named - known))}")
-        if self.preset not in PRESETS:
-            raise ValueError(f"'preset' knows {', '.join(PRESETS)}, not {self.preset}")
         if set(self.synthetic) - {"smoke_alarm"}:
             raise ValueError("'synthetic' knows smoke_alarm only")
+        if self.labels == "auto":
+            return self
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("'labels' names a label twice")
+        named = {*self.synthetic, *(label for labels in self.data.uncertain.values() for label in labels)}
+        if unknown := named - set(self.labels):
+            raise ValueError(f"not among 'labels': {', '.join(sorted(unknown))}")
         return self
+
+    def labels_of(self, found: Sequence[str]) -> tuple[str, ...]:
+        """The model's labels, where these are found in the data."""
+        return tuple(sorted({*found, *self.synthetic})) if self.labels == "auto" else self.labels
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -25,10 +25,10 @@ from listener.training.evaluate import (
 )
 from listener.training.export import export
 from listener.training.fit import fit, identity
-from listener.training.manifest import Manifest
+from listener.training.data.clip import Manifest
 from listener.training.networks import ResNet18
 from listener.training.recipe import Recipe
-from listener.training.sounds import alarms, beeps, load_sounds, quiet
+from listener.training.data.sounds import alarms, beeps, load_sounds, quiet
 from listener.training.thresholds import calibrate
 from listener.types import ModelCard, Thresholds
 

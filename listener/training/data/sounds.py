@@ -13,7 +13,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from listener import synthesis
-from listener.training.manifest import Clip, Manifest, refuse
+from listener.training.data.clip import Clip, Manifest
+from listener.training.data.manifest import refuse
 from listener.types import Samples
 
 BLOCK_SAMPLES = 256

@@ -1,0 +1,134 @@
+"""Which clips of a manifest a recipe learns from, and in which fold each is.
+
+Clips of one fold must share their sources with no other fold: then a split by folds is a
+split by sources. Where the data come with folds, those are taken; else groups are dealt to folds whole.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from listener.errors import DatasetError
+from listener.training.data.clip import Clip, Manifest
+from listener.training.data.manifest import refuse
+from listener.training.recipe import Recipe
+
+
+def choose(manifest: Manifest, recipe: Recipe) -> Manifest:
+    """Choose the clips of a recipe, and give each a fold.
+
+    Raises
+    ------
+    DatasetError
+        A clip is missing, a label has no clip in some fold, or a column that the recipe chooses by is not
+        there; all are named.
+    """
+    data = recipe.data
+    refuse(_unknown_columns(manifest, data.where))
+    clips = [clip for clip in manifest if is_in(clip, data.where) and clip.label not in data.leave_out]
+    clips = [clip for clip in clips if _length_s(clip) >= data.min_s]
+    clips = [replace(clip, label=data.rename.get(clip.label, clip.label)) for clip in clips]
+    chosen = Manifest(manifest.folder, tuple(_with_folds(manifest.folder, clips, recipe)))
+    missing = [clip.path for clip in chosen if not (manifest.folder / clip.path).is_file()]
+    refuse([f"{manifest.folder / path}: is missing" for path in missing] + _empty_labels(chosen, recipe))
+    return chosen
+
+
+def _length_s(clip: Clip) -> float:
+    """Of its sound; one that nobody has looked at may be of any length."""
+    if clip.active_s is not None:
+        return clip.active_s
+    return float("inf") if clip.duration_s is None else clip.duration_s - clip.first_s
+
+
+def is_in(clip: Clip, where: Mapping[str, Sequence[str]]) -> bool:
+    """Say whether each named column of a clip holds one of the texts that are given for it."""
+    return all(clip.column(name) in texts for name, texts in where.items())
+
+
+def deal(clips: Sequence[Clip], n_folds: int, seed: int = 0) -> list[Clip]:
+    """Deal clips to folds ``1`` to ``n_folds``: groups stay whole, labels are spread evenly.
+
+    A clip whose group is not known is a group of its own.
+
+    Parameters
+    ----------
+    clips
+        In any order; the result does not depend on it.
+    n_folds
+        How many folds, 2 or more.
+    seed
+        Decides between folds that are equally good.
+    """
+    groups: dict[str, list[Clip]] = defaultdict(list)
+    for clip in sorted(clips, key=lambda clip: (clip.path, clip.first_s)):
+        groups[clip.group or f"{clip.path}@{clip.first_s}"].append(clip)
+    labels = {label: column for column, label in enumerate(sorted({clip.label for clip in clips}))}
+    filled = np.zeros((n_folds, len(labels)))
+    rng = np.random.default_rng(seed)
+    # The largest first: what is small fills the gaps that they leave.
+    order = sorted(groups.values(), key=lambda group: (-len(group), rng.random()))
+    dealt = []
+    for group in order:
+        counts = np.bincount([labels[clip.label] for clip in group], minlength=len(labels))
+        crowded = (filled * counts).sum(axis=1) + 1e-3 * filled.sum(axis=1)
+        fold = int(crowded.argmin())
+        filled[fold] += counts
+        dealt += [replace(clip, fold=str(fold + 1)) for clip in group]
+    return sorted(dealt, key=lambda clip: (clip.path, clip.first_s))
+
+
+def _with_folds(folder: Path, clips: Sequence[Clip], recipe: Recipe) -> list[Clip]:
+    if isinstance(recipe.folds, int):
+        return deal(clips, recipe.folds, recipe.seed)
+    known = Manifest(Path(), tuple(clips)).folds
+    if not known:
+        return deal(clips, 5, recipe.seed) if recipe.folds == "auto" else list(clips)
+    folds = known if recipe.folds == "auto" else recipe.folds
+    # What came without a fold is a background, or what somebody collected beside: dealt in turn, so that
+    # each is heard by some network of a cross-validation for the first time, but nobody is judged by it.
+    loose = sorted((clip for clip in clips if not clip.fold), key=lambda clip: (clip.label, clip.path))
+    dealt = [replace(clip, fold=folds[i % len(folds)], judged=False) for i, clip in enumerate(loose)]
+    if recipe.streams:
+        streamed = _backgrounds(folder / recipe.streams.folder / recipe.streams.negative)
+        fold = recipe.streams.folds[recipe.streams.negative]
+        dealt = [replace(clip, fold=fold) if clip.path in streamed else clip for clip in dealt]
+    fixed = [clip for clip in clips if clip.fold in {*folds, *recipe.train_folds}]
+    return sorted([*fixed, *dealt], key=lambda clip: (clip.path, clip.first_s))
+
+
+def _backgrounds(stream: Path) -> set[str]:
+    """Paths of the recordings that a stream lies on, as its ``NAME_background.csv`` names them."""
+    path = stream.with_name(f"{stream.name}_background.csv")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {row["recording"] for row in csv.DictReader(file)}
+    except (OSError, KeyError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from error
+
+
+def _unknown_columns(manifest: Manifest, where: Mapping[str, Sequence[str]]) -> list[str]:
+    columns = {name for clip in manifest for name in clip.tags}
+    return [
+        f"{manifest.folder}: the recipe chooses by '{name}', a column that the manifest does not have"
+        for name in where
+        if name not in columns and name not in Clip.__dataclass_fields__
+    ]
+
+
+def _empty_labels(manifest: Manifest, recipe: Recipe) -> list[str]:
+    found = {(clip.label, clip.fold) for clip in manifest}
+    known = {label for label, _ in found}
+    wanted = [label for label in recipe.labels_of(manifest.labels) if label not in recipe.synthetic]
+    return [
+        f"{manifest.folder}: label '{label}' has no clip"
+        if label not in known
+        else f"{manifest.folder}: label '{label}' has no clip in fold {fold}"
+        for label in wanted
+        for fold in (manifest.folds if label in known else ("",))
+        if (label, fold) not in found
+    ]
