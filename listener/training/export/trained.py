@@ -1,4 +1,4 @@
-"""From a trained network to the files that are shipped: the bundle and the list of those to thank."""
+"""From a trained network to the bundle, and the list of those to thank."""
 
 import csv
 import os
@@ -14,7 +14,7 @@ from listener.classifiers.bundle import write_bundle
 from listener.classifiers.reference import reference_signal
 from listener.errors import DatasetError
 from listener.features import LogMel
-from listener.training.manifest import Manifest
+from listener.training.data.clip import Manifest
 from listener.types import ModelCard, Reference
 
 REFERENCE_SIGNAL = "chirp"

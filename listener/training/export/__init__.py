@@ -1,0 +1,5 @@
+"""From a network to the files that are shipped, each checked against what it was made of."""
+
+from listener.training.export.trained import export, write_attribution
+
+__all__ = ["export", "write_attribution"]
