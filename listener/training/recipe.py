@@ -177,6 +177,9 @@ class Recipe(Options):
     ``auto`` takes those of the data, or deals five."""
     train_folds: tuple[Fold, ...] = ()
     """Further folds, which are trained on and never held out."""
+    trained_on: Literal["all", "rest"] = "all"
+    """What the bundle is trained on: ``all`` clips, whatever was held out before; or the ``rest`` beside the
+    one fold that is held out, and then it is the very network that was judged."""
     data: Data = Data()
     subsets: dict[str, dict[str, tuple[str, ...]]] = {}
     """Name: what chooses clips, as ``data.where`` does, of which accuracy is told for themselves, among
@@ -206,6 +209,8 @@ class Recipe(Options):
     def _known_labels(self) -> "Recipe":
         if set(self.synthetic) - {"smoke_alarm"}:
             raise ValueError("'synthetic' knows smoke_alarm only")
+        if self.trained_on == "rest" and not (isinstance(self.folds, tuple) and len(self.folds) == 1):
+            raise ValueError("'trained_on: rest' needs one fold in 'folds', which is held out")
         if self.labels == "auto":
             return self
         if len(set(self.labels)) != len(self.labels):
