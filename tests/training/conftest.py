@@ -24,12 +24,13 @@ RECIPE = {
     "version": "0.1.0",
     "seed": 7,
     "licence": "CC0-1.0",
+    "features": "household",
     "labels": ["low", "high", "smoke_alarm"],
     "synthetic": ["smoke_alarm"],
     "folds": [1, 2],
-    "data": {"datasets": ["tiny"], "uncertain": {"hiss": ["low"]}},
-    "network": {"width": 4, "dropout": 0.1},
-    "fit": {"steps": 4, "batch_size": 4, "warmup_steps": 2, "checkpoint_steps": 2, "bfloat16": False},
+    "data": {"where": {"dataset": ["tiny"]}, "uncertain": {"hiss": ["low"]}},
+    "network": {"use": "resnet18", "width": 4, "dropout": 0.1},
+    "fit": {"steps": 4, "batch_size": 4, "warmup_steps": 2, "checkpoint_steps": 2, "precision": "32-true"},
 }
 
 
