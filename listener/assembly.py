@@ -15,6 +15,7 @@ from listener.actions.function import function_action
 from listener.actions.when.trigger import label_matches
 from listener.classifiers.base import Classifier
 from listener.classifiers.bundle import read_card
+from listener.classifiers.onnx_file import is_onnx
 from listener.config import (
     ActionSettings,
     EventSettings,
@@ -34,6 +35,9 @@ from listener.yaml_file import Location
 
 MakeClassifier = Callable[[Path, ModelCard, str, int], Classifier]
 """What a classifier plug-in is: called with the model file, its card, the precision and the threads."""
+
+AUTO = "auto"
+"""Stands behind ``model.use`` where the model file decides."""
 
 UNTUNED = Thresholds(on=0.5, off=0.35)
 """Thresholds of a label for which neither the configuration nor the card has any."""
@@ -81,7 +85,7 @@ def build_classifier(file: ConfigFile) -> Classifier:
     card = read_card(path, card_path)
     try:
         with _made_to_last():
-            loaded = plugins.load("classifiers", settings.use, plugin_folder(file))
+            loaded = plugins.load("classifiers", classifier_for(settings, path), plugin_folder(file))
             make: MakeClassifier = usable("classifiers", loaded)
     except PluginError as error:
         raise ConfigError(file.problem(("model", "use"), str(error))) from error
@@ -95,6 +99,13 @@ def build_classifier(file: ConfigFile) -> Classifier:
         message = f"'{settings.use}' makes no classifier, but {type(classifier).__name__}"
         raise ConfigError(file.problem(("model", "use"), message))
     return classifier
+
+
+def classifier_for(settings: ModelSettings, path: Path) -> str:
+    """Name of the classifier that runs a model file: the configured one, or that of the file's kind."""
+    if settings.use != AUTO:
+        return settings.use
+    return "onnx" if is_onnx(path) else "torchscript"
 
 
 @contextmanager
@@ -307,7 +318,11 @@ def _rule(default: EventSettings, own: LabelEventSettings | None, card: Threshol
     on = card.on if on == "auto" else on
     # A threshold_on of one's own keeps the card's distance to threshold_off.
     off = min(on, card.off * (on / card.on)) if off == "auto" else off
-    return LabelRule(threshold_on=on, threshold_off=off, **merged)
+    of_card = {"smooth": card.smooth, "release_s": card.release_s}
+    known = {name: of_card[name] if value == "auto" else value for name, value in merged.items()}
+    # What the card leaves open as well is as the event logic has it.
+    rest = {name: value for name, value in known.items() if value is not None}
+    return LabelRule(threshold_on=on, threshold_off=off, **rest)
 
 
 def _named_labels(settings: ActionSettings) -> Iterator[tuple[Location, str]]:

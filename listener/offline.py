@@ -84,32 +84,51 @@ def predict_source(source: Source, classifier: Classifier, hop_s: float) -> Iter
 
 
 def predict_whole(source: Source, classifier: Classifier) -> tuple[NDArray[np.float32], float]:
-    """Score a whole recording, as ``listener predict`` does.
-
-    What is silent at both ends is cut off first: wherever a sound lies in its file, it is
-    seen in the same windows. They are one hop of the card apart, and their scores are
-    joined by `pool`.
+    """Score a whole recording, as ``listener predict`` does: `score_windows`, joined by `pool`.
 
     Returns
     -------
     tuple
         Scores, shape (n_classes,), in [0, 1], and the recording's duration in seconds.
     """
-    card = classifier.card
     try:
         rate = source.open()
         chunks = [chunk.samples for chunk in _read(source)]
     finally:
         source.close()
     samples = np.concatenate([np.empty(0, np.float32), *chunks])
-    resampling, stage = RateStage(rate, card.sample_rate), FeatureStage(source.name, card, card.hop_s)
+    return pool(score_windows(samples, rate, classifier)), len(samples) / rate
+
+
+def score_windows(samples: Samples, rate: int, classifier: Classifier) -> NDArray[np.float32]:
+    """Score the windows of a whole recording, one hop of the card apart.
+
+    What is silent at both ends is cut off first: wherever a sound lies in its file, it is
+    seen in the same windows.
+
+    Parameters
+    ----------
+    samples
+        Mono, shape (n_samples,), in [-1, 1].
+    rate
+        Hz.
+    classifier
+        The model.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_windows, n_classes), in [0, 1]; at least one window.
+    """
+    card = classifier.card
+    resampling, stage = RateStage(rate, card.sample_rate), FeatureStage("recording", card, card.hop_s)
     # Cut before it is resampled: how much silence there is must not move the sound between two samples.
     sound = AudioChunk(_without_silent_ends(samples), 0, rate)
     windows = _windows(chain(resampling.push(sound), resampling.finish()), stage)
     scores = [classifier.predict(batch) for batch in _batches(windows, classifier.max_batch)]
     # Digital silence: there is nothing to hear, and so nothing to score.
     silence = np.zeros((1, len(card.labels)), np.float32)
-    return pool(np.concatenate(scores or [silence])), len(samples) / rate
+    return np.concatenate(scores or [silence])
 
 
 def pool(scores: NDArray[np.float32]) -> NDArray[np.float32]:

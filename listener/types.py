@@ -234,7 +234,7 @@ InputForm = Literal["log_mel", "waveform", "wav_bytes"]
 
 @dataclass(frozen=True, slots=True)
 class FeatureParameters:
-    """Every parameter of a log-mel front end."""
+    """Every parameter of a front end that makes spectrograms: a log-mel one unless told otherwise."""
 
     preset: str = "tutorial"
     """Name under which these parameters are known."""
@@ -249,27 +249,47 @@ class FeatureParameters:
     """Samples between frames."""
 
     n_mels: int = 128
-    """Mel bands."""
+    """Rows of a spectrogram: mel bands; where ``bands`` is ``linear``, 1 + ``n_fft`` // 2."""
 
     n_frames: int = 128
     """Frames in a window."""
 
     f_min_hz: float = 0.0
-    """Lower edge of the lowest band."""
+    """Lower edge of the lowest mel band."""
 
     f_max_hz: float = 8_000.0
-    """Upper edge of the highest band."""
+    """Upper edge of the highest mel band."""
 
     floor: float = 1e-10
-    """Power below which the logarithm is cut."""
+    """Power (magnitude, where ``power`` is 1) below which the logarithm is cut."""
 
-    normalisation: Literal["none", "frame"] = "frame"
-    """``frame``: each frame less its mean, over its standard deviation. ``none``: log-mel as it is."""
+    normalisation: Literal["none", "frame", "min_max"] = "frame"
+    """``frame``: each frame less its mean, over its standard deviation. ``min_max``: each window, its
+    least value at 0 and its greatest at 1. ``none``: the logarithm as it is."""
+
+    bands: Literal["mel", "linear"] = "mel"
+    """``linear``: the transform's own bins, all of them."""
+
+    padding: Literal["none", "centre", "reflect"] = "none"
+    """What is put on both ends of a window. ``centre``: ``n_fft`` // 2 zeros, so that each frame's middle
+    is at a multiple of ``hop_length``. ``reflect``: (``n_fft`` - ``hop_length``) // 2 mirrored samples."""
+
+    power: Literal[1, 2] = 2
+    """What the bands add up. 2: power; 1: magnitude."""
+
+    scale: Literal["log", "db"] = "log"
+    """``log``: natural logarithm. ``db``: decibels."""
+
+    @property
+    def padding_samples(self) -> int:
+        """Samples that are put on each end of a window."""
+        widths = {"none": 0, "centre": self.n_fft // 2, "reflect": (self.n_fft - self.hop_length) // 2}
+        return widths[self.padding]
 
     @property
     def window_samples(self) -> int:
-        """Samples in a window: its frames lie side by side, none is padded (centre=False)."""
-        return self.n_fft + (self.n_frames - 1) * self.hop_length
+        """Samples in a window: with its padding, as many as its frames cover."""
+        return self.n_fft + (self.n_frames - 1) * self.hop_length - 2 * self.padding_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +301,12 @@ class Thresholds:
 
     off: float
     """Score under which it ends, in (0, ``on``]."""
+
+    smooth: int | None = None
+    """Windows whose mean score is compared, 1 or more; None: the card does not say."""
+
+    release_s: float | None = None
+    """For how long the score stays below ``off`` until the event is over, in seconds; None: as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +365,9 @@ class ModelCard:
 
     figures_per_label: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Measured figures of each label: ``recall``, ``precision``, ..."""
+
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Label: how many of its clips were taken for each label, itself included."""
 
     evaluation: str = ""
     """How the figures were measured: data, split, command."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from listener.config import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
+from listener.config import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_SMOOTH
 from listener.errors import ModelError, printable
 from listener.features import PRESETS
 from listener.types import FeatureParameters, ModelCard, Reference, Thresholds
@@ -27,8 +27,14 @@ HOPS_S = (0.01, 60.0)
 MOST_FFT, MOST_MELS = 2**15, 1_024
 """The filter bank has a weight for each pair of a bin and a band."""
 
+MOST_VALUES = 2**24
+"""Of a spectrogram, of which a stream keeps two: 64 MiB each."""
+
 FLOORS = (1e-30, 1e30)
 """What float32 can tell from nothing."""
+
+LATER_FIELDS = ("bands", "padding", "power", "scale")
+"""Of the features; a card that is older than these means their defaults."""
 
 MOST_TOLERANCE = 0.1
 """Scores that differ by more come from another model, and a check that lets them pass is none."""
@@ -94,7 +100,8 @@ def _with_preset(fields: dict[str, Any]) -> dict[str, Any]:
         raise _Refused("card field 'features.preset' must be a name")
     if name in PRESETS:
         return fields | {"features": asdict(PRESETS[name]) | dict(given)}
-    if missing := [key for key in FeatureParameters.__dataclass_fields__ if key not in given]:
+    needed = [key for key in FeatureParameters.__dataclass_fields__ if key not in LATER_FIELDS]
+    if missing := [key for key in needed if key not in given]:
         hint = _hint(name, PRESETS) or f"; there are {', '.join(PRESETS)}"
         told = name[:_LONGEST_NAME]
         raise _Refused(f"card field 'features': no preset '{told}', and no '{missing[0]}'{hint}")
@@ -159,15 +166,10 @@ def _features(card: ModelCard) -> str | None:
         )
     if features is None:
         return None
-    counts = (features.hop_length, features.n_mels, features.n_frames)
     if features.sample_rate != card.sample_rate:
         return f"features.sample_rate is {features.sample_rate}, but sample_rate is {card.sample_rate}"
-    if min(counts) < 1 or features.n_fft < max(2, features.hop_length):
-        return (
-            "features: hop_length, n_mels and n_frames must be 1 or more, and n_fft no less than hop_length"
-        )
-    if features.n_fft > MOST_FFT or features.n_mels > MOST_MELS:
-        return f"features: n_fft may be {MOST_FFT} and n_mels {MOST_MELS} at most"
+    if problem := _counts(features) or _padding(features):
+        return problem
     if not (features.f_min_hz >= 0 and features.f_min_hz + 1 <= features.f_max_hz <= card.sample_rate / 2):
         return f"features: must be 0 <= f_min_hz < f_max_hz <= {card.sample_rate / 2:g}, and 1 Hz apart"
     if not FLOORS[0] <= features.floor <= FLOORS[1]:
@@ -176,6 +178,32 @@ def _features(card: ModelCard) -> str | None:
     window_s = features.window_samples / card.sample_rate
     if abs(window_s - card.window_s) > features.n_fft / card.sample_rate:
         return f"window_s is {card.window_s:g}, but its features make windows of {window_s:.3f} s"
+    if features.n_mels * features.n_frames > MOST_VALUES:
+        return f"features: n_mels * n_frames may be {MOST_VALUES} at most"
+    return None
+
+
+def _counts(features: FeatureParameters) -> str | None:
+    counts = (features.hop_length, features.n_mels, features.n_frames)
+    if min(counts) < 1 or features.n_fft < max(2, features.hop_length):
+        return (
+            "features: hop_length, n_mels and n_frames must be 1 or more, and n_fft no less than hop_length"
+        )
+    if features.n_fft > MOST_FFT or (features.bands == "mel" and features.n_mels > MOST_MELS):
+        return f"features: n_fft may be {MOST_FFT} and n_mels {MOST_MELS} at most"
+    n_bins = 1 + features.n_fft // 2
+    if features.bands == "linear" and features.n_mels != n_bins:
+        return f"features.n_mels must be 1 + n_fft // 2 = {n_bins} where bands are linear"
+    return None
+
+
+def _padding(features: FeatureParameters) -> str | None:
+    shortest = 1 + (features.padding_samples if features.padding == "reflect" else 0)
+    if features.window_samples < shortest:
+        return (
+            f"features.n_frames: {features.n_frames} frames make a window of {features.window_samples} "
+            f"samples, too short for padding '{features.padding}'"
+        )
     return None
 
 
@@ -198,6 +226,10 @@ def _thresholds(card: ModelCard) -> str | None:
         return f"thresholds: '{unknown[0][:_LONGEST_NAME]}' is none of its labels"
     if wrong := [label for label, t in card.thresholds.items() if not 0 < t.off <= t.on <= 1]:
         return f"thresholds: '{wrong[0]}' needs 0 < off <= on <= 1"
+    if wrong := [label for label, t in card.thresholds.items() if not 1 <= (t.smooth or 1) <= MOST_SMOOTH]:
+        return f"thresholds: '{wrong[0]}' needs smooth from 1 to {MOST_SMOOTH}"
+    if wrong := [label for label, t in card.thresholds.items() if not 0 <= (t.release_s or 0) < math.inf]:
+        return f"thresholds: '{wrong[0]}' needs release_s of 0 or more"
     return None
 
 

@@ -51,10 +51,15 @@ __all__ = [
     "WindowSettings",
 ]
 
+MOST_SMOOTH = 100
+"""Windows; an event that needs more of them has long been over."""
+
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000
 """No sound worth classifying has fewer samples in a second, and no device gives more."""
 
 Threshold = Annotated[float, Field(gt=0, le=1)] | Literal["auto"]
+Smooth = Annotated[int, Field(ge=1, le=MOST_SMOOTH)] | Literal["auto"]
+Release = Seconds | Literal["auto"]
 
 
 class HealthSettings(Options):
@@ -94,14 +99,14 @@ class SourceSettings(PluginSettings):
 class ModelSettings(Options):
     """The model."""
 
-    use: str = "torchscript"
-    """Classifier that runs it: see ``listener plugins``."""
+    use: str = "auto"
+    """Classifier that runs it: see ``listener plugins``. ``auto``: as the model file's name ends."""
 
     path: Path = Path("models/household.pt")
     """The bundle. Looked for in the working folder, beside the configuration, among the shipped ones."""
 
     card: Path | None = None
-    """YAML card of a TorchScript file that has none inside."""
+    """YAML card of a model file that has none inside."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the arithmetic. ``auto`` is fp32."""
@@ -126,14 +131,15 @@ class EventSettings(Options):
     threshold_off: Threshold = "auto"
     """Score under which it ends. ``auto``: from the card, and never above ``threshold_on``."""
 
-    smooth: Annotated[int, Field(ge=1, le=100)] = 1
-    """Windows whose mean score is compared."""
+    smooth: Smooth = "auto"
+    """Windows whose mean score is compared. ``auto``: from the card, else 1."""
 
     min_duration_s: Seconds = 0.0
     """A shorter sound is no event; a longer one is announced this long, and a window, after it began."""
 
-    release_s: Seconds = 1.0
-    """An event is over when the score has stayed below ``threshold_off`` for this long."""
+    release_s: Release = "auto"
+    """An event is over when the score has stayed below ``threshold_off`` for this long. ``auto``: from the
+    card, else 1.0."""
 
     cooldown_s: Seconds = 5.0
     """No new event of the label begins for this long after the end of the last one."""
@@ -144,9 +150,9 @@ class LabelEventSettings(Options):
 
     threshold_on: Threshold | None = None
     threshold_off: Threshold | None = None
-    smooth: Annotated[int, Field(ge=1, le=100)] | None = None
+    smooth: Smooth | None = None
     min_duration_s: Seconds | None = None
-    release_s: Seconds | None = None
+    release_s: Release | None = None
     cooldown_s: Seconds | None = None
 
 
