@@ -1,6 +1,7 @@
-"""A model in one file: a TorchScript archive with its card inside.
+"""A model in one file: a TorchScript archive, or an ONNX file, with its card inside.
 
-The archive is a zip file, so the card can be read without loading the model, or torch.
+The archive is a zip file, and ONNX has room for metadata: so the card can be read without
+loading the model, or torch.
 """
 
 import io
@@ -10,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from listener.classifiers import onnx_file
 from listener.classifiers.card import LONGEST_PROBLEM, parse_card
 from listener.errors import ConfigError, ModelError, one_line, printable
 from listener.files import is_file, whole_file
@@ -83,30 +85,41 @@ def _card_beside(path: Path) -> Any:
 
 
 def _card_inside(path: Path) -> Any:
+    text = _onnx_card(path) if onnx_file.is_onnx(path) else _archive_card(path)
+    if text is None:
+        raise ModelError(
+            f"{printable(path)}: there is no card in this model file; give one as YAML: "
+            f"model: {{path: {printable(path.name)}, card: {printable(path.stem)}.yaml}}"
+        )
+    if len(text) > MOST_CARD_BYTES:
+        raise ModelError(f"{printable(path)}: its card is longer than {MOST_CARD_BYTES // 2**20} MiB")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise (onnx_file.broken_onnx if onnx_file.is_onnx(path) else broken)(path, error) from error
+    except ValueError as error:
+        raise ModelError(f"{printable(path)}: its card is not valid JSON: {one_line(error)}") from error
+
+
+def _archive_card(path: Path) -> bytes | None:
     try:
         with zipfile.ZipFile(path) as archive:
             card = next(
                 (file for file in archive.infolist() if file.filename.endswith(f"/extra/{CARD_FILE}")), None
             )
             if card is None:
-                raise ModelError(
-                    f"{printable(path)}: there is no card in this model file; give one as YAML: "
-                    f"model: {{path: {printable(path.name)}, card: {printable(path.stem)}.yaml}}"
-                )
+                return None
             with archive.open(card) as file:
-                text = file.read(MOST_CARD_BYTES + 1)
-    except ModelError:
-        raise
+                return file.read(MOST_CARD_BYTES + 1)
     except Exception as error:  # zipfile raises almost anything at a damaged archive
         raise broken(path, error) from error
-    if len(text) > MOST_CARD_BYTES:
-        raise ModelError(f"{printable(path)}: its card is longer than {MOST_CARD_BYTES // 2**20} MiB")
+
+
+def _onnx_card(path: Path) -> bytes | None:
     try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise broken(path, error) from error
-    except ValueError as error:
-        raise ModelError(f"{printable(path)}: its card is not valid JSON: {one_line(error)}") from error
+        return onnx_file.card_text(path, MOST_CARD_BYTES)
+    except (OSError, ValueError) as error:
+        raise onnx_file.broken_onnx(path, error) from error
 
 
 def broken(path: Path, error: Exception) -> ModelError:

@@ -21,12 +21,16 @@ from numpy.typing import NDArray
 from listener.classifiers.archive import check_archive
 from listener.classifiers.base import Classifier
 from listener.classifiers.bundle import broken
-from listener.classifiers.card import LONGEST_PROBLEM
-from listener.classifiers.reference import SIGNALS, reference_signal
-from listener.errors import ModelError, one_line, printable
-from listener.features import LogMel, wav_bytes
+from listener.classifiers.self_check import (
+    check_scores,
+    check_shape,
+    last_line,
+    reference_window,
+    stacked,
+    unlike_its_card,
+)
+from listener.errors import ModelError, printable
 from listener.types import Features, ModelCard
-from listener.yaml_file import shortened
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -83,7 +87,7 @@ class TorchScriptClassifier(Classifier):
         self._has_channel_axis = False
         self._run_in = {1}
         self._full_batches = 0
-        self._reference = self._reference_window()
+        self._reference = reference_window(card)
         self._alone = self._probe()
 
     def predict(self, batch: Sequence[Features]) -> NDArray[np.float32]:
@@ -97,7 +101,7 @@ class TorchScriptClassifier(Classifier):
         try:
             scores = np.concatenate([self._scores(self._stack(part)) for part in self._parts(batch)])
         except _FAILURES as error:
-            raise ModelError(f"{self._name}: the model failed: {_last_line(error)}") from error
+            raise ModelError(f"{self._name}: the model failed: {last_line(error)}") from error
         if not ((scores >= 0) & (scores <= 1)).all():
             raise ModelError(f"{self._name}: the model gave a score that is no number from 0 to 1")
         return scores
@@ -128,9 +132,9 @@ class TorchScriptClassifier(Classifier):
         """Use batches of a size from now on, if every window in them gets the scores that it gets alone."""
         if size in self._run_in:
             return
-        stacked = self._stack([self._reference] * size)
+        windows = self._stack([self._reference] * size)
         for _ in range(RUNS_UNTIL_FUSED):
-            scores = self._scores(stacked)
+            scores = self._scores(windows)
         if (scores == self._alone).all():
             self._run_in.add(size)
 
@@ -151,67 +155,26 @@ class TorchScriptClassifier(Classifier):
                     pair = self._scores(self._stack([window, window]))
                 break
             except _FAILURES as error:
-                problems.append(_last_line(error))
+                problems.append(last_line(error))
         else:
-            raise ModelError(
-                f"{self._name}: the model does not take what its card promises "
-                f"(input '{self.card.input}', {self.card.window_samples} samples at "
-                f"{self.card.sample_rate} Hz): {problems[0]}"
-            )
-        if pair.ndim != 2 or pair.shape != (2, len(self.card.labels)):
-            raise ModelError(
-                f"{self._name}: the model gives scores of shape {tuple(pair.shape)} for two windows, "
-                f"but its card names {len(self.card.labels)} labels: is this the card of another model?"
-            )
+            raise unlike_its_card(self._name, self.card, problems[0])
+        check_shape(self._name, self.card, pair.shape, 2)
         for _ in range(RUNS_UNTIL_FUSED):
             alone = self._scores(self._stack([window]))
-        if not (alone.min() >= 0 and alone.max() <= 1):
-            raise ModelError(
-                f"{self._name}: the model gives scores outside of [0, 1]; "
-                "set the card's activation to sigmoid or softmax"
-            )
-        self._verify(alone[0])
+        tolerance = BF16_TOLERANCE if self._dtype is torch.bfloat16 else None
+        check_scores(self._name, self.card, alone[0], tolerance)
         return alone
 
-    def _verify(self, scores: NDArray[np.float32]) -> None:
-        reference = self.card.reference
-        if reference is None:
-            return
-        if reference.signal not in SIGNALS:
-            signal = printable(reference.signal[:LONGEST_PROBLEM])
-            raise ModelError(f"{self._name}: its card names an unknown reference signal '{signal}'")
-        difference = np.abs(scores - np.array(reference.scores, np.float32))
-        tolerance = BF16_TOLERANCE if self._dtype is torch.bfloat16 else reference.tolerance
-        if not difference.max() <= tolerance:
-            worst = int(difference.argmax())
-            raise ModelError(
-                f"{self._name}: the bundle does not reproduce its own reference: '{self.card.labels[worst]}' "
-                f"scores {scores[worst]:.4f}, its card says {reference.scores[worst]:.4f}; "
-                "the file is damaged or was changed: install it again"
-            )
-
-    def _reference_window(self) -> Features:
-        card = self.card
-        signal = card.reference.signal if card.reference and card.reference.signal in SIGNALS else "chirp"
-        samples = reference_signal(signal, card.window_samples, card.sample_rate)
-        data: NDArray[np.float32] | bytes = samples
-        if card.input == "log_mel" and card.features is not None:
-            data = LogMel(card.features)(samples)
-        elif card.input == "wav_bytes":
-            data = wav_bytes(samples, card.sample_rate)
-        return Features("reference", data, 0, card.window_samples, card.sample_rate)
-
     def _stack(self, batch: Sequence[Features]) -> torch.Tensor:
+        tensor = torch.from_numpy(stacked(self.card, batch))
         if self.card.input == "wav_bytes":
-            files = [np.frombuffer(cast(bytes, window.data), np.uint8) for window in batch]
-            return torch.from_numpy(np.stack(files))
-        stacked = torch.from_numpy(np.stack([cast(NDArray[np.float32], window.data) for window in batch]))
-        stacked = stacked.unsqueeze(1) if self._has_channel_axis else stacked
-        return stacked.to(self._dtype)
+            return tensor
+        tensor = tensor.unsqueeze(1) if self._has_channel_axis else tensor
+        return tensor.to(self._dtype)
 
-    def _scores(self, stacked: torch.Tensor) -> NDArray[np.float32]:
+    def _scores(self, windows: torch.Tensor) -> NDArray[np.float32]:
         with torch.inference_mode():
-            output = self._module(stacked)
+            output = self._module(windows)
             if not isinstance(output, torch.Tensor) or output.ndim == 0:
                 raise RuntimeError(f"it gives a {type(output).__name__}, not a row of scores for each window")
             # Row by row: the last elements of an array are rounded differently from the rest of it.
@@ -237,8 +200,3 @@ def _return_free_memory() -> None:
     """Give what is free back to the system, where the C library is one that can be asked to."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return shortened(one_line(lines[-1]), LONGEST_PROBLEM) if lines else type(error).__name__

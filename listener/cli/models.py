@@ -7,6 +7,8 @@ import click
 from listener.cli.common import table
 from listener.errors import ListenerError, ModelError
 
+BUNDLE_SUFFIXES = (".pt", ".onnx")
+
 
 @click.group()
 def models() -> None:
@@ -81,14 +83,16 @@ def show(path: Path | None, as_json: bool) -> None:
 @click.argument("paths", type=click.Path(path_type=Path), nargs=-1)
 def verify(paths: tuple[Path, ...]) -> None:
     """Load bundles and see whether they reproduce their own reference scores."""
+    from listener.assembly import build_classifier
     from listener.classifiers.bundle import read_card
-    from listener.classifiers.torchscript import TorchScriptClassifier
+    from listener.config import Config, ModelSettings
+    from listener.config_file import ConfigFile
 
     problems = []
     for path in paths or _bundles():
         try:
-            card = read_card(path)
-            TorchScriptClassifier(path, card)
+            card = read_card(path)  # or another of that name might be found in its place
+            build_classifier(ConfigFile(Config(model=ModelSettings(path=path)))).close()
             click.echo(f"{path}: {card.identity} is as its card says")
         except ListenerError as error:
             problems.append(str(error))
@@ -100,7 +104,8 @@ def _bundles() -> list[Path]:
     from listener.resources import bundled_models
 
     folders = {folder.resolve(): folder for folder in (bundled_models(), Path("models"))}
-    return sorted(path for folder in folders.values() for path in folder.glob("*.pt"))
+    found = (path for folder in folders.values() for path in folder.glob("*"))
+    return sorted(path for path in found if path.suffix.lower() in BUNDLE_SUFFIXES)
 
 
 def _default() -> Path:
