@@ -5,12 +5,23 @@ without regard to its neighbours in the array. So the result is the same to the 
 however the stream was cut; live, replayed and offline sound get the same scores. That
 is why the filter bank adds up what each band covers, row by row: a matrix product would
 be rounded differently with another number of frames (and take four times as long).
+
+What looks at a window as a whole (its padding, its least and greatest value) comes before
+and after the frames; `listener.features.layers` has the same front end for PyTorch.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.features.mel import filter_bank
+from listener.features.front_end import (
+    LEAST_SPREAD,
+    MAGNITUDE_OFFSET,
+    count_frames,
+    hann,
+    log_factor,
+    mel_weights,
+)
+from listener.features.normalise import MinMax
 from listener.types import FeatureParameters, Samples
 
 FRAMES_AT_ONCE = 32
@@ -18,34 +29,32 @@ FRAMES_AT_ONCE = 32
 
 
 class LogMel:
-    """The log-mel spectrogram of whole pieces of sound.
+    """The spectrogram of whole pieces of sound, log-mel unless the parameters say otherwise.
 
-    Frames are not padded (``center=False``), weighted with a periodic Hann window, and
-    equal to ``librosa.feature.melspectrogram`` within rounding.
+    Frames are weighted with a periodic Hann window. The result is that of
+    ``librosa.feature.melspectrogram`` (``librosa.stft``, where bands are linear), within rounding.
 
     Parameters
     ----------
     parameters
         The front end's parameters.
+
+    Raises
+    ------
+    ValueError
+        Bands are linear, and ``n_mels`` is not the number of bins.
     """
 
     def __init__(self, parameters: FeatureParameters) -> None:
         self.parameters = parameters
-        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(parameters.n_fft) / parameters.n_fft)).astype(
-            np.float32
-        )
-        bank = filter_bank(
-            parameters.sample_rate,
-            parameters.n_fft,
-            parameters.n_mels,
-            parameters.f_min_hz,
-            parameters.f_max_hz,
-        )
-        self._bank = _TriangleBank(bank)
+        self._hann = hann(parameters.n_fft).astype(np.float32)
+        weights = mel_weights(parameters)
+        self._bank = None if weights is None else _TriangleBank(weights)
+        self._log_factor = np.float32(log_factor(parameters))
 
     def n_frames(self, n_samples: int) -> int:
-        """Whole frames in ``n_samples`` samples."""
-        return max(0, 1 + (n_samples - self.parameters.n_fft) // self.parameters.hop_length)
+        """Whole frames in ``n_samples`` samples, and what they are padded with."""
+        return count_frames(self.parameters, n_samples)
 
     def __call__(self, samples: Samples) -> NDArray[np.float32]:
         """Transform sound of any length.
@@ -58,14 +67,20 @@ class LogMel:
         Returns
         -------
         ndarray
-            Shape (n_mels, n_frames) or (n_sounds, n_mels, n_frames): natural logarithm of the
-            power in each band, normalised as the parameters say.
+            Shape (n_mels, n_frames) or (n_sounds, n_mels, n_frames): logarithm of the power (or
+            magnitude) in each band, normalised as the parameters say.
         """
         if samples.ndim == 2:
             return np.stack([self(sound) for sound in samples])
-        parameters = self.parameters
-        n_frames, n_fft, hop_length = self.n_frames(len(samples)), parameters.n_fft, parameters.hop_length
-        rows = np.empty((n_frames, parameters.n_mels), np.float32)
+        if self.n_frames(len(samples)) == 0:
+            return np.empty((self.parameters.n_mels, 0), np.float32)
+        return self.finished(self.frames(self._padded(samples)))
+
+    def frames(self, samples: Samples) -> NDArray[np.float32]:
+        """Transform whole frames of a stream, (n_samples,) to (n_mels, n_frames), without padding."""
+        n_fft, hop_length = self.parameters.n_fft, self.parameters.hop_length
+        n_frames = max(0, 1 + (len(samples) - n_fft) // hop_length)
+        rows = np.empty((n_frames, self.parameters.n_mels), np.float32)
         if n_frames:
             frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop_length]
             for first in range(0, n_frames, FRAMES_AT_ONCE):
@@ -73,14 +88,29 @@ class LogMel:
                 rows[block] = self._transform(frames[block])
         return np.ascontiguousarray(rows.T)
 
+    def finished(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Do what is done to a window as a whole, (n_mels, n_frames) to the same."""
+        return MinMax.of(window).normalise(window) if self.parameters.normalisation == "min_max" else window
+
+    def _padded(self, samples: Samples) -> Samples:
+        width, padding = self.parameters.padding_samples, self.parameters.padding
+        if padding == "none":
+            return samples
+        return np.pad(samples, width, mode="reflect" if padding == "reflect" else "constant")
+
     def _transform(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n_frames, n_fft) to (n_frames, n_mels)."""
         # Real and imaginary parts in turn: squared in one go.
         parts = np.fft.rfft(frames * self._hann).view(np.float32)
         np.square(parts, out=parts)
-        mel = self._bank(parts[:, 0::2] + parts[:, 1::2])
+        power = parts[:, 0::2] + parts[:, 1::2]
+        if self.parameters.power == 1:
+            power = np.sqrt(power + np.float32(MAGNITUDE_OFFSET))
+        mel = power if self._bank is None else self._bank(power)
         np.maximum(mel, np.float32(self.parameters.floor), out=mel)
         log_mel = np.log(mel, out=mel)
+        if self.parameters.scale == "db":
+            log_mel *= self._log_factor
         return _normalised(log_mel) if self.parameters.normalisation == "frame" else log_mel
 
 
@@ -122,7 +152,7 @@ def _normalised(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
     relative = log_mel - log_mel[:, :1]
     deviation = relative - _means(relative)
     spread = np.sqrt(_means(np.square(deviation)))
-    return np.asarray(deviation / np.maximum(spread, np.float32(1e-6)), np.float32)
+    return np.asarray(deviation / np.maximum(spread, np.float32(LEAST_SPREAD)), np.float32)
 
 
 def _means(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -131,12 +161,12 @@ def _means(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class LogMelStream:
-    """The log-mel spectrogram of a stream, of which only new frames are computed.
+    """The spectrogram of a stream, of which only new frames are computed.
 
     Parameters
     ----------
     log_mel
-        The transform.
+        The transform; its windows are not padded.
     """
 
     def __init__(self, log_mel: LogMel) -> None:
@@ -157,17 +187,20 @@ class LogMelStream:
         for first in range(0, n_new, self._n_kept):
             begin = first * self._hop_length
             end = (min(first + self._n_kept, n_new) - 1) * self._hop_length + self._log_mel.parameters.n_fft
-            self._append(self._log_mel(pending[begin:end]))
+            self._append(self._log_mel.frames(pending[begin:end]))
         self._pending = pending[n_new * self._hop_length :]
 
     def window(self) -> NDArray[np.float32]:
         """Give a copy of the newest ``n_frames`` frames, shape (n_mels, n_frames)."""
-        return self._frames[:, self._filled - self._n_kept : self._filled].copy()
+        return self._log_mel.finished(self._newest().copy())
+
+    def _newest(self) -> NDArray[np.float32]:
+        return self._frames[:, self._filled - self._n_kept : self._filled]
 
     def _append(self, frames: NDArray[np.float32]) -> None:
         n_new = frames.shape[1]
         if self._filled + n_new > self._frames.shape[1]:
-            self._frames[:, : self._n_kept] = self.window()
+            self._frames[:, : self._n_kept] = self._newest().copy()
             self._filled = self._n_kept
         self._frames[:, self._filled : self._filled + n_new] = frames
         self._filled += n_new
