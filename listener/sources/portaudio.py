@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from listener.errors import DeviceError
+from listener.quiet import silence_c_libraries
 from listener.sources.alsa import check_alsa
 from listener.sources.jack import server_died
-from listener.sources.quiet import silence_c_libraries
 
 BackendName = Literal["pyaudio", "sounddevice"]
 """The Python bindings of PortAudio."""

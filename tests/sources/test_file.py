@@ -14,8 +14,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from listener.audio.libsndfile import SMALL_BLOCK
+from listener.audio.reader import MOST_VALUES
 from listener.errors import AudioFileError
-from listener.sources.audiofile import MOST_VALUES, SMALL_BLOCK, AudioFile
+from listener.sources.audiofile import AudioFile
 from listener.sources.base import EndOfSource
 from listener.sources.file import FileOptions, FileSource
 from listener.types import AudioChunk
