@@ -2,7 +2,7 @@
 
 import importlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import click
 
@@ -19,7 +19,11 @@ COMMANDS = {
     "plugins": "listener.cli.plugins",
     "actions": "listener.cli.actions",
     "service": "listener.cli.service",
+    "dataset": "listener.cli.dataset",
     "train": "listener.cli.train",
+    "evaluate": "listener.cli.evaluate",
+    "tune": "listener.cli.tune",
+    "export": "listener.cli.export",
 }
 """Module of each command; the command object in it has the command's name."""
 
@@ -27,15 +31,18 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are needed."""
 
+    modules: Mapping[str, str] = COMMANDS
+    """Module of each command; the command object in it has the command's name."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of use, not of the alphabet."""
-        return list(COMMANDS)
+        return list(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.modules:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(self.modules[cmd_name]), cmd_name)
         # -v and -q are understood on either side of the command's name.
         command.params = [*command.params, *_verbosity_options()]
         return command

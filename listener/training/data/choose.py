@@ -14,7 +14,7 @@ import numpy as np
 
 from listener.errors import DatasetError
 from listener.training.data.clip import Clip, Manifest
-from listener.training.data.manifest import refuse
+from listener.training.data.manifest import in_order, refuse
 from listener.training.recipe import Recipe
 
 
@@ -53,20 +53,26 @@ def is_in(clip: Clip, where: Mapping[str, Sequence[str]]) -> bool:
 def deal(clips: Sequence[Clip], n_folds: int, seed: int = 0) -> list[Clip]:
     """Deal clips to folds ``1`` to ``n_folds``: groups stay whole, labels are spread evenly.
 
-    A clip whose group is not known is a group of its own.
+    Where no group is known, the pieces of one file are a group.
 
     Parameters
     ----------
     clips
-        In any order; the result does not depend on it.
+        In any order; the result does not depend on it. No two of the same piece of a file.
     n_folds
         How many folds, 2 or more.
     seed
-        Decides between folds that are equally good.
+        Decides which of the groups that are equally large is dealt first.
+
+    Returns
+    -------
+    list of Clip
+        All of them, in the order of a manifest. Where every group is one clip, no fold has two clips of a
+        label more than another.
     """
-    groups: dict[str, list[Clip]] = defaultdict(list)
-    for clip in sorted(clips, key=lambda clip: (clip.path, clip.first_s)):
-        groups[clip.group or f"{clip.path}@{clip.first_s}"].append(clip)
+    groups: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
+    for clip in in_order(clips):
+        groups[group_of(clip)].append(clip)
     labels = {label: column for column, label in enumerate(sorted({clip.label for clip in clips}))}
     filled = np.zeros((n_folds, len(labels)))
     rng = np.random.default_rng(seed)
@@ -79,7 +85,12 @@ def deal(clips: Sequence[Clip], n_folds: int, seed: int = 0) -> list[Clip]:
         fold = int(crowded.argmin())
         filled[fold] += counts
         dealt += [replace(clip, fold=str(fold + 1)) for clip in group]
-    return sorted(dealt, key=lambda clip: (clip.path, clip.first_s))
+    return list(in_order(dealt))
+
+
+def group_of(clip: Clip) -> tuple[bool, str]:
+    """What a clip must stay together with: its group or, where none is known, its file."""
+    return (True, clip.group) if clip.group else (False, clip.path)
 
 
 def _with_folds(folder: Path, clips: Sequence[Clip], recipe: Recipe) -> list[Clip]:
@@ -98,7 +109,7 @@ def _with_folds(folder: Path, clips: Sequence[Clip], recipe: Recipe) -> list[Cli
         fold = recipe.streams.folds[recipe.streams.negative]
         dealt = [replace(clip, fold=fold) if clip.path in streamed else clip for clip in dealt]
     fixed = [clip for clip in clips if clip.fold in {*folds, *recipe.train_folds}]
-    return sorted([*fixed, *dealt], key=lambda clip: (clip.path, clip.first_s))
+    return list(in_order([*fixed, *dealt]))
 
 
 def _backgrounds(stream: Path) -> set[str]:

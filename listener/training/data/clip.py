@@ -98,7 +98,7 @@ class Manifest:
     @property
     def folds(self) -> tuple[str, ...]:
         """Every fold, sorted; numbers by their value."""
-        return tuple(sorted({clip.fold for clip in self.clips if clip.fold}, key=_by_value))
+        return tuple(sorted({clip.fold for clip in self.clips if clip.fold}, key=by_value))
 
     def without(self, folds: Collection[str]) -> "Manifest":
         """Leave some folds out."""
@@ -109,5 +109,6 @@ class Manifest:
         return Manifest(self.folder, tuple(clip for clip in self.clips if clip.fold in folds))
 
 
-def _by_value(fold: str) -> tuple[float, str]:
+def by_value(fold: str) -> tuple[float, str]:
+    """Sort key of folds: numbers by their value, before names."""
     return (float(fold) if fold.isdecimal() else float("inf"), fold)
