@@ -5,14 +5,18 @@ others: a model that sees the padding learns it instead of the sound. So only th
 in between is kept, and it is known at every point of it whether the sound is going on.
 """
 
+import os
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from listener import synthesis
+from listener.audio import decode
+from listener.errors import AudioFileError, printable
 from listener.training.data.clip import Clip, Manifest
 from listener.training.data.manifest import refuse
 from listener.types import Samples
@@ -25,6 +29,7 @@ ACTIVE_BELOW_PEAK_DB = 40.0
 
 FULL_SCALE = 32_768
 """What an int16 sample is divided by."""
+
 ALARM = "smoke_alarm"
 """The one label that is synthesised."""
 
@@ -42,7 +47,7 @@ class Sound:
 
     label: str
     samples: NDArray[np.int16]
-    """Mono; int16, since it is what the files hold and takes half of the room."""
+    """Mono; int16, since it is what most files hold and takes half of the room."""
     sounding: NDArray[np.int32]
     """Blocks in which it sounds, counted from its beginning: shape (n_blocks + 1,)."""
     clip: Clip | None = None
@@ -57,31 +62,30 @@ class Sound:
 
 
 def load_sounds(manifest: Manifest, sample_rate: int) -> list[Sound]:
-    """Read every clip.
+    """Read every clip: any format, rate and number of channels.
+
+    Parameters
+    ----------
+    manifest
+        The clips; of each, what lies from ``first_s`` on is kept, ``active_s`` long.
+    sample_rate
+        What they are brought to, in Hz.
+
+    Returns
+    -------
+    list of Sound
+        In the order of the manifest.
 
     Raises
     ------
     DatasetError
-        Clips that cannot be read, are not mono at ``sample_rate``, or are silent; all are named.
+        Clips that cannot be read, whose files end before they begin, that hold values which are no
+        numbers, or are silent; all are named.
     """
-    sounds, problems = [], []
-    for clip in manifest:
-        path = manifest.folder / clip.path
-        try:
-            samples, rate = soundfile.read(path, dtype="int16")
-        except soundfile.LibsndfileError as error:
-            problems.append(f"{path}: cannot be read: {error.error_string}")
-            continue
-        first = round(clip.lead_silence_s * rate)
-        part = samples[first : first + round(clip.active_s * rate)]
-        if rate != sample_rate or samples.ndim != 1:
-            problems.append(f"{path}: has to be mono at {sample_rate} Hz")
-        elif not part.any():
-            problems.append(f"{path}: holds nothing but silence where the manifest says that it sounds")
-        else:
-            sounds.append(Sound(clip.label, part, _sounding(part), clip))
-    refuse(problems)
-    return sounds
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        loaded = list(pool.map(lambda clip: _load(manifest.folder, clip, sample_rate), manifest))
+    refuse([problem for problem in loaded if isinstance(problem, str)])
+    return [sound for sound in loaded if isinstance(sound, Sound)]
 
 
 def alarms(labels: Collection[str], sample_rate: int, seed: int, n_sounds: int) -> list[Sound]:
@@ -120,6 +124,21 @@ def as_float(samples: NDArray[np.int16]) -> Samples:
     return samples.astype(np.float32) / np.float32(FULL_SCALE)
 
 
+def as_int16(samples: Samples) -> NDArray[np.int16]:
+    """Round samples in [-1, 1] to 16 bits; what is louder is cut off."""
+    return np.clip(np.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def make_sound(label: str, samples: NDArray[np.int16], clip: Clip | None = None) -> Sound:
+    """Make a sound of samples: find out where in them it sounds."""
+    n_blocks = -(-len(samples) // BLOCK_SAMPLES)
+    padded = np.zeros(n_blocks * BLOCK_SAMPLES, np.float32)
+    padded[: len(samples)] = samples
+    power = np.mean(np.square(padded.reshape(n_blocks, BLOCK_SAMPLES)), axis=1)
+    sounds = power > power.max(initial=0.0) * 10 ** (-ACTIVE_BELOW_PEAK_DB / 10)
+    return Sound(label, samples, np.concatenate(([0], np.cumsum(sounds))).astype(np.int32), clip)
+
+
 def by_label(sounds: Sequence[Sound]) -> dict[str, list[Sound]]:
     """Sort sounds into their labels."""
     groups: dict[str, list[Sound]] = {}
@@ -129,14 +148,19 @@ def by_label(sounds: Sequence[Sound]) -> dict[str, list[Sound]]:
 
 
 def _sound(label: str, samples: Samples) -> Sound:
-    rounded = np.round(samples * (FULL_SCALE - 1)).astype(np.int16)
-    return Sound(label, rounded, _sounding(rounded))
+    return make_sound(label, np.round(samples * (FULL_SCALE - 1)).astype(np.int16))
 
 
-def _sounding(samples: NDArray[np.int16]) -> NDArray[np.int32]:
-    n_blocks = -(-len(samples) // BLOCK_SAMPLES)
-    padded = np.zeros(n_blocks * BLOCK_SAMPLES, np.float32)
-    padded[: len(samples)] = samples
-    power = np.mean(np.square(padded.reshape(n_blocks, BLOCK_SAMPLES)), axis=1)
-    sounds = power > power.max() * 10 ** (-ACTIVE_BELOW_PEAK_DB / 10)
-    return np.concatenate(([0], np.cumsum(sounds))).astype(np.int32)
+def _load(folder: Path, clip: Clip, sample_rate: int) -> Sound | str:
+    """Read one clip; where that cannot be done, say why."""
+    path = folder / clip.path
+    try:
+        decoded = decode(path, sample_rate=sample_rate, first_s=clip.first_s, duration_s=clip.active_s)
+    except AudioFileError as error:
+        return str(error)
+    if decoded.n_not_finite:
+        return f"{printable(path)}: {decoded.n_not_finite} of its values are no numbers: make the file anew"
+    samples = as_int16(decoded.samples)
+    if not samples.any():
+        return f"{printable(path)}: holds nothing but silence where the manifest says that it sounds"
+    return make_sound(clip.label, samples, clip)
