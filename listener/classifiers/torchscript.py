@@ -84,7 +84,9 @@ class TorchScriptClassifier(Classifier):
         self._n_threads = threads
         torch.set_num_threads(threads)
         self._module = _load(path, self._dtype)
-        self._has_channel_axis = False
+        self.has_channel_axis = False
+        """The network wants (n, 1, n_mels, n_frames)."""
+        self._is_fused = True
         self._run_in = {1}
         self._full_batches = 0
         self._reference = reference_window(card)
@@ -133,10 +135,27 @@ class TorchScriptClassifier(Classifier):
         if size in self._run_in:
             return
         windows = self._stack([self._reference] * size)
-        for _ in range(RUNS_UNTIL_FUSED):
-            scores = self._scores(windows)
+        try:
+            for _ in range(RUNS_UNTIL_FUSED if self._is_fused else 1):
+                scores = self._scores(windows)
+        except _FAILURES:
+            return  # as in _run_alone
         if (scores == self._alone).all():
             self._run_in.add(size)
+
+    def _run_alone(self) -> NDArray[np.float32]:
+        """Run the reference until it is fused; without fusion, where that fails.
+
+        It fails at some operations, and at branches that are not taken, of networks that are in order.
+        """
+        windows = self._stack([self._reference])
+        try:
+            for _ in range(RUNS_UNTIL_FUSED):
+                scores = self._scores(windows)
+        except _FAILURES:
+            self._is_fused = False
+            scores = self._scores(windows)
+        return scores
 
     def _probe(self) -> NDArray[np.float32]:
         """Find out the shape that the model wants, and whether it keeps its card's promises.
@@ -148,19 +167,19 @@ class TorchScriptClassifier(Classifier):
         """
         window = self._reference
         problems = []
-        for self._has_channel_axis in (False, True):
+        for self.has_channel_axis in (False, True):
             try:
-                # Not optimised: fusion would take the shapes of this run for granted, even if it fails.
-                with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-                    pair = self._scores(self._stack([window, window]))
+                # Not fused: fusion would take the shapes of this run for granted, even if it fails.
+                self._is_fused = False
+                pair = self._scores(self._stack([window, window]))
                 break
             except _FAILURES as error:
                 problems.append(last_line(error))
         else:
             raise unlike_its_card(self._name, self.card, problems[0])
         check_shape(self._name, self.card, pair.shape, 2)
-        for _ in range(RUNS_UNTIL_FUSED):
-            alone = self._scores(self._stack([window]))
+        self._is_fused = True
+        alone = self._run_alone()
         tolerance = BF16_TOLERANCE if self._dtype is torch.bfloat16 else None
         check_scores(self._name, self.card, alone[0], tolerance)
         return alone
@@ -169,11 +188,13 @@ class TorchScriptClassifier(Classifier):
         tensor = torch.from_numpy(stacked(self.card, batch))
         if self.card.input == "wav_bytes":
             return tensor
-        tensor = tensor.unsqueeze(1) if self._has_channel_axis else tensor
+        tensor = tensor.unsqueeze(1) if self.has_channel_axis else tensor
         return tensor.to(self._dtype)
 
     def _scores(self, windows: torch.Tensor) -> NDArray[np.float32]:
-        with torch.inference_mode():
+        # Optimised means fused: it is decided on while it runs.
+        optimised = torch.jit.optimized_execution(self._is_fused)  # type: ignore[attr-defined]
+        with torch.inference_mode(), optimised:
             output = self._module(windows)
             if not isinstance(output, torch.Tensor) or output.ndim == 0:
                 raise RuntimeError(f"it gives a {type(output).__name__}, not a row of scores for each window")
