@@ -5,6 +5,7 @@ included, stands in the recipe, so that one command trains the same model again.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -104,6 +105,11 @@ class NetworkSettings(Options):
     use: str = "resnet18"
     """Name of a network of `listener.training.networks`, or ``python:FILE:CLASS``."""
 
+    @property
+    def own(self) -> dict[str, Any]:
+        """The network's own keys, as they stand there."""
+        return dict(self.model_extra or {})
+
 
 class Fit(Options):
     """The optimisation."""
@@ -111,23 +117,29 @@ class Fit(Options):
     steps: int | None = Field(default=None, ge=1)
     """How many batches; either this or ``epochs``."""
     epochs: float | None = Field(default=None, gt=0)
-    """How many times as many windows as there are clips with a label."""
+    """How often as many windows are drawn as there are clips with a label."""
     batch_size: int = Field(default=64, ge=2)
     """Windows in a step, on all devices together."""
     balance: bool = True
     """Each label is drawn as often as any other; else in proportion to its clips."""
     loss: Literal["sigmoid", "softmax"] = "sigmoid"
     """``sigmoid``: each label by itself, none or several may be heard. ``softmax``: exactly one is."""
-    label_smoothing: Fraction = 0.0
-    """Taken off the right answer, and spread over the others."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of every answer that is spread: over all labels (softmax), over yes and no (sigmoid)."""
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    """``adamw``: decay beside the gradient; ``adam``, ``sgd``: within it."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of ``sgd``, after Nesterov."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Highest."""
     schedule: Literal["cosine", "step", "constant"] = "cosine"
-    """``cosine``: warm-up, then down to zero. ``step``: times ``step_factor`` after each epoch."""
+    """``cosine``: down to zero. ``step``: times ``step_factor`` after each epoch."""
     step_factor: float = Field(default=0.8, gt=0, le=1)
-    warmup_steps: int = Field(default=200, ge=0)
+    """Of the schedule ``step``."""
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """The rate rises from zero over so many; None: for ``cosine`` 200, a tenth of all at most, else 0."""
     weight_decay: float = Field(default=0.05, ge=0)
+    """Of matrices and kernels; biases and normalisation do not decay."""
     clip_gradient: float | None = Field(default=5.0, gt=0)
     """Largest norm of the gradient; None: any."""
     average_decay: float = Field(default=0.999, ge=0, lt=1)
@@ -137,13 +149,25 @@ class Fit(Options):
     checkpoint_steps: int = Field(default=200, ge=1)
     """A training that is killed loses no more than this."""
     early_stop: int | None = Field(default=None, ge=1)
-    """Ends after so many checkpoints without a better loss on what is held out; None never does."""
+    """Ends after so many checkpoints without a better loss on what is held out, and keeps the best; None
+    never does, nor does a training that nothing is held out from."""
 
     @model_validator(mode="after")
     def _one_length(self) -> "Fit":
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("needs either 'steps' or 'epochs'")
         return self
+
+    def steps_per_epoch(self, n_clips: int) -> int:
+        """How many steps draw as many windows as there are clips with a label."""
+        return max(1, math.ceil(n_clips / self.batch_size))
+
+    def n_steps(self, n_clips: int) -> int:
+        """How many steps the training takes, where there are so many clips with a label."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return math.ceil(self.epochs * self.steps_per_epoch(n_clips))
 
 
 class Streams(Options):
@@ -186,6 +210,9 @@ class Recipe(Options):
     their labels: ``esc10: {esc10: ["1"]}``."""
     augmentation: Augmentation = Augmentation()
     network: NetworkSettings = NetworkSettings()
+    start_from: Path | None = None
+    """Bundle whose weights the network begins with, all but the last layer: where recordings are few. It
+    must have the same front end and network: ``models/household.pt``."""
     fit: Fit
     streams: Streams | None = None
     hop_s: float = Field(default=0.5, gt=0)
@@ -225,8 +252,15 @@ class Recipe(Options):
         return tuple(sorted({*found, *self.synthetic})) if self.labels == "auto" else self.labels
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe.
+
+    Parameters
+    ----------
+    path
+        The file.
+    changes
+        What differs from it: ``fit.steps=100``, with a value as YAML has it.
 
     Raises
     ------
@@ -241,11 +275,30 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: is no recipe: a mapping of keys is expected")
+    for change in changes:
+        _apply(change, content)
     try:
         # By way of JSON, whose strict reading takes a list for a tuple.
         return Recipe.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
         raise ConfigError(*(_problem(path, problem) for problem in error.errors())) from error
+
+
+def _apply(change: str, content: dict[str, Any]) -> None:
+    """Set one key of a recipe that was read."""
+    where, is_one, text = change.partition("=")
+    *parents, key = where.strip().split(".")
+    if not is_one or not key:
+        raise ConfigError(f"--set {change}: a KEY=VALUE is expected, such as fit.steps=100")
+    for parent in parents:
+        inner = content.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {change}: '{parent}' holds no further keys")
+        content = inner
+    try:
+        content[key] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {change}: the value is no YAML") from error
 
 
 def _problem(path: Path, problem: Any) -> str:
