@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import actions, cost, features, model, reaction, startup
+from benchmarks import actions, cost, decode, features, model, reaction, startup
 from benchmarks.findings import QUICK, Finding, Spread, at_least, at_most, ratio
 from benchmarks.report import lines
 
-BENCHMARKS = {module.GROUP: module.measure for module in (features, model, cost, reaction, actions, startup)}
+BENCHMARKS = {
+    module.GROUP: module.measure for module in (decode, features, model, cost, reaction, actions, startup)
+}
 
 
 @pytest.mark.parametrize("group", BENCHMARKS)

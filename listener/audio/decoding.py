@@ -7,7 +7,6 @@ import soxr
 from numpy.typing import NDArray
 
 from listener.audio.info import AudioInfo, DecodedAudio
-from listener.audio.mixing import mean_into, planes_into
 from listener.audio.opening import open_reader, read_header
 from listener.audio.origin import AudioSource
 from listener.audio.reader import Reader
@@ -15,8 +14,14 @@ from listener.audio.room import Room
 from listener.config import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from listener.errors import AudioFileError
 
-BLOCK_VALUES = 2**17
-"""Samples of all channels that are decoded, mixed and resampled at once: the processor's cache holds them."""
+BLOCK_VALUES = 2**20
+"""Samples of all channels that are decoded at once: each call has its price, of the system above all."""
+
+PIECE = 2**15
+"""Samples that are resampled at once: of more, the filter's own buffers no longer fit into the cache."""
+
+BEYOND = 2**10
+"""Samples for which it is tried whether a recording goes on where it should have ended."""
 
 
 def probe(source: AudioSource, *, track: int = 0) -> AudioInfo:
@@ -88,7 +93,8 @@ def decode(
     _check_arguments(sample_rate, first_s, duration_s)
     with open_reader(source, track=track, filters=filters) as reader:
         first = round(first_s * reader.sample_rate)
-        reader.skip(first)
+        if first:
+            reader.skip(first)
         n_wanted = None if duration_s is None else max(1, round(duration_s * reader.sample_rate))
         rate = sample_rate or reader.info.sample_rate
         room = Room(out, None if mono else reader.channels, _expected(reader, n_wanted, rate), reader.name)
@@ -118,21 +124,40 @@ def _expected(reader: Reader, n_wanted: int | None, rate: int) -> int | None:
 
 def _fill(room: Room, reader: Reader, n_wanted: int | None, rate: int, mono: bool) -> int:
     """Decode into ``room``; give the number of values that were no numbers."""
-    write = mean_into if mono else planes_into
     shape = () if mono else (reader.channels,)
     block = max(1, BLOCK_VALUES // reader.channels)
-    resampling = _Resampling(reader.sample_rate, rate, shape) if rate != reader.sample_rate else None
+    if rate == reader.sample_rate:
+        return _copy(room, reader, n_wanted, block, np.empty((*shape, BEYOND), np.float32))
+    native = np.empty((*shape, min(block, n_wanted or block)), np.float32)
+    resampling = _Resampling(reader.sample_rate, rate, shape)
     n_not_finite, left = 0, math.inf if n_wanted is None else n_wanted
-    while left > 0 and (n := (frames := reader.read(int(min(block, left)))).shape[1]):
+    while left > 0:
+        n, broken = reader.read_into(native[..., : int(min(block, left))])
+        if n == 0:
+            break
         left -= n
-        if resampling is None:
-            n_not_finite += write(frames, room.take(n))
+        n_not_finite += broken
+        for begin in range(0, n, PIECE):
+            room.add(resampling.push(native[..., begin : min(begin + PIECE, n)]))
+    room.add(resampling.push(native[..., :0], last=True))
+    return n_not_finite
+
+
+def _copy(room: Room, reader: Reader, n_wanted: int | None, block: int, beyond: NDArray[np.float32]) -> int:
+    """Decode where nothing is resampled, straight to where the samples belong: see `_fill`."""
+    n_not_finite, left = 0, math.inf if n_wanted is None else n_wanted
+    while left > 0:
+        space = room.space(int(min(block, left)))
+        is_full = not space.shape[-1]
+        n, broken = reader.read_into(beyond[..., : int(min(BEYOND, left))] if is_full else space)
+        if n == 0:
+            break
+        left -= n
+        n_not_finite += broken
+        if is_full:
+            room.add(beyond[..., :n])
         else:
-            native = np.empty((*shape, n), np.float32)
-            n_not_finite += write(frames, native)
-            room.add(resampling.push(native))
-    if resampling is not None:
-        room.add(resampling.push(np.empty((*shape, 0), np.float32), last=True))
+            room.advance(n)
     return n_not_finite
 
 

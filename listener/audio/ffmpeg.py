@@ -5,6 +5,7 @@ would have it read other files and addresses.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ _SAYS_ITS_LENGTH = frozenset({"asf", "avi", "matroska", "mov"})
 """Containers whose header says how long they are; of others FFmpeg estimates it."""
 
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+
+_MP4, _MP4_AT = b"ftyp", 4
+"""What an MP4 file says of itself, and where."""
 
 _BUFFER_BYTES = 1 << 17
 
@@ -176,12 +180,8 @@ class _Tracks:
         import av
 
         self.errors = (av.FFmpegError, EOFError)
-        self._own: IO[bytes] | None = None
-        if origin.path is not None:
-            self._own = open(origin.path, "rb")  # noqa: SIM115 - close() does
-        file = self._own or origin.file
-        assert file is not None
-        file.seek(0)
+        self._opened = ExitStack()
+        file = self._opened.enter_context(origin.opened())
         try:
             self.container = av.open(
                 file,
@@ -191,8 +191,7 @@ class _Tracks:
                 container_options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
             )
         except (*self.errors, ValueError) as error:
-            self._close_file()
-            raise AudioFileError(f"{origin.name} is not an audio file that can be read") from error
+            raise self._refused(origin, file) from error
         try:
             self.stream, self.info = self._choose(origin, track)
         except AudioFileError:
@@ -210,11 +209,15 @@ class _Tracks:
     def close(self) -> None:
         """Close the container, and the file if it was opened here."""
         self.container.close()
-        self._close_file()
+        self._opened.close()
 
-    def _close_file(self) -> None:
-        if self._own is not None:
-            self._own.close()
+    def _refused(self, origin: Origin, file: IO[bytes]) -> AudioFileError:
+        file.seek(_MP4_AT)
+        is_mp4 = file.read(len(_MP4)) == _MP4
+        self._opened.close()
+        if is_mp4:  # the index comes last, unless the file was made to be streamed
+            return AudioFileError(f"{origin.name} is truncated or damaged: it has no index")
+        return AudioFileError(f"{origin.name} is not an audio file that can be read")
 
     def _choose(self, origin: Origin, track: int) -> tuple["AudioStream", AudioInfo]:
         tracks = self.container.streams.audio

@@ -14,7 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from listener.audio.info import AudioInfo
-from listener.audio.mixing import Frames
+from listener.audio.mixing import Frames, mend
 from listener.audio.origin import Origin
 from listener.audio.reader import MOST_VALUES, Reader
 from listener.errors import AudioFileError
@@ -28,8 +28,8 @@ _IN_INT16 = frozenset({"PCM_16", "PCM_U8", "PCM_S8", "ULAW", "ALAW"})
 
 _IN_INT32 = frozenset({"PCM_24", "PCM_32"})
 
-_EXACT_SEEK = _IN_INT16 | _IN_INT32 | {"FLOAT", "DOUBLE"}
-"""Encodings of which any sample can be decoded without those before it."""
+_EXACT = _IN_INT16 | _IN_INT32 | {"FLOAT", "DOUBLE"}
+"""Encodings whose samples are counted, and of which any can be decoded without those before it."""
 
 _UNKNOWN_BYTES = 0x7FFF_0000
 """A WAV file that was written to a pipe claims this or more; it did not know its length."""
@@ -80,7 +80,8 @@ class SndfileReader(Reader):
         silence_c_libraries()
         self.name = origin.name
         self._file = _open(origin)
-        self._dtype = _dtype(self._file.subtype)
+        self._is_exact = self._file.subtype in _EXACT
+        self._dtype = _dtype(self._file)
         self._buffer: NDArray[np.generic] = np.empty((0, self._file.channels), self._dtype)
         try:
             self._promised = self._count_promised()
@@ -100,7 +101,9 @@ class SndfileReader(Reader):
 
     def read(self, n_samples: int) -> Frames:
         """See `Reader.read`."""
-        n_samples = max(1, min(n_samples, MOST_VALUES // self.channels))
+        if self._is_exact and self.taken >= self._promised:
+            return self._buffer[:0].T
+        n_samples = max(1, min(n_samples, MOST_VALUES // self.channels, self._left()))
         try:
             frames = self._decode(n_samples)
         except _BREAKS:
@@ -109,10 +112,24 @@ class SndfileReader(Reader):
             raise self.cut(None if np.isinf(self._promised) else self._promised / self.sample_rate)
         return frames.T
 
+    def read_into(self, out: NDArray[np.float32]) -> tuple[int, int]:
+        """See `Reader.read_into`; what is decoded to floats of one channel lies where it belongs at once."""
+        if out.ndim > 1 or self.channels > 1 or self._dtype != "float32" or not out.flags.c_contiguous:
+            return super().read_into(out)
+        own, self._buffer = self._buffer, out[:, np.newaxis]
+        try:
+            frames = self.read(len(out))
+        finally:
+            self._buffer = own
+        n = frames.shape[1]
+        if not np.may_share_memory(frames, out):  # the end of a damaged file
+            np.copyto(out[:n], frames[0], casting="unsafe")
+        return n, mend(out[:n])
+
     def skip(self, n_samples: int) -> None:
         """See `Reader.skip`; without decoding where that gives the same samples."""
         target = self.taken + n_samples
-        if self._file.subtype in _EXACT_SEEK and target < self._promised < np.inf:
+        if n_samples and self._is_exact and target < self._promised < np.inf:
             with suppress(*_BREAKS):
                 self._file.seek(target)
                 self.taken = target
@@ -122,6 +139,10 @@ class SndfileReader(Reader):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _left(self) -> int:
+        """Samples for which a buffer is worth while; one more shows whether there are more than was said."""
+        return max(1, int(self._file.frames) - self.taken + (not self._is_exact))
 
     def _decode(self, n_samples: int) -> NDArray[np.generic]:
         if len(self._buffer) < n_samples:
@@ -147,7 +168,7 @@ class SndfileReader(Reader):
         self.check_rate(self._file.samplerate)
         if frames > _UNKNOWN_FRAMES:
             raise AudioFileError(f"{self.name} does not say how long it is: convert it, to WAV for instance")
-        if found := _CUT_SHORT.search(log):
+        if "should be" in log and (found := _CUT_SHORT.search(log)):
             claimed, there = map(int, found.groups())
             return frames if claimed >= _UNKNOWN_BYTES else frames * claimed // max(there, 1)
         if _CUT_OGG in log:
@@ -165,7 +186,9 @@ def _open(origin: Origin) -> _Forward:
         raise NotForLibsndfileError from error
 
 
-def _dtype(subtype: str) -> str:
-    if subtype in _IN_INT16:
+def _dtype(file: soundfile.SoundFile) -> str:
+    if file.format == "FLAC" and file.channels == 1:  # no slower than integers, and the mean of one is itself
+        return "float32"
+    if file.subtype in _IN_INT16:
         return "int16"
-    return "int32" if subtype in _IN_INT32 else "float32"
+    return "int32" if file.subtype in _IN_INT32 else "float32"

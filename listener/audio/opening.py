@@ -62,6 +62,8 @@ def read_header(source: AudioSource, track: int) -> AudioInfo:
 
 def _want_ffmpeg(origin: Origin, error: Exception) -> None:
     """Say what is wrong where libsndfile does not know a file, and nothing else is there to try."""
+    with origin.opened():  # or it may be the disk
+        pass
     if find_spec("av") is not None or origin.suffix in MEDIA_SUFFIXES:  # FFmpeg, or its absence, has the word
         return
     hint = f"(M4A, films and their like want FFmpeg's libraries: {INSTALL})"

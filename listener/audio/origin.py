@@ -2,6 +2,8 @@
 
 import io
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,6 +29,30 @@ class Origin:
     file: IO[bytes] | None = None
     """Seekable; it belongs to whoever gave it."""
 
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Give the file at its beginning; one that is opened here is closed.
+
+        Raises
+        ------
+        AudioFileError
+            The disk, or its rights, do not give it.
+        """
+        try:
+            if self.file is not None:
+                self.file.seek(0)
+                yield self.file
+                return
+            assert self.path is not None
+            with open(self.path, "rb") as file:
+                file.read(1)
+                file.seek(0)
+                yield file
+        except OSError as error:
+            raise AudioFileError(
+                f"{self.name} cannot be read: {error.strerror or one_line(error)}"
+            ) from error
+
     @property
     def suffix(self) -> str:
         """Ending of its name, in small letters: ``.wav``."""
@@ -46,8 +72,9 @@ def origin_of(source: AudioSource) -> Origin:
     match source:
         case str() | Path():
             path = Path(source)
-            _check_file(path)
-            return Origin(printable(path), path)
+            name = printable(path)
+            _check_file(path, name)
+            return Origin(name, path)
         case bytes() | bytearray() | memoryview():
             return _in_memory(IN_MEMORY, bytes(source))
     if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
@@ -73,15 +100,14 @@ def _in_memory(name: str, data: bytes) -> Origin:
     return Origin(name, None, io.BytesIO(data))
 
 
-def _check_file(path: Path) -> None:
-    name = printable(path)
+def _check_file(path: Path, name: str) -> None:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never begin, and a device never end
-            raise AudioFileError(f"{name} is no file; sound from a pipe is read as raw PCM: --source -")
-        with open(path, "rb") as file:
-            if not file.read(1):
-                raise AudioFileError(f"{name} is empty")
+        found = path.stat()
     except OSError as error:
         raise AudioFileError(f"{name} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise AudioFileError(f"{name} cannot be read: {one_line(error)}") from error
+    if not stat.S_ISREG(found.st_mode):  # a pipe may never begin, and a device never end
+        raise AudioFileError(f"{name} is no file; sound from a pipe is read as raw PCM: --source -")
+    if not found.st_size:
+        raise AudioFileError(f"{name} is empty")

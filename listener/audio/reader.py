@@ -3,8 +3,11 @@
 from abc import ABC, abstractmethod
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from listener.audio.info import AudioInfo
-from listener.audio.mixing import Frames
+from listener.audio.mixing import Frames, mean_into, planes_into
 from listener.config import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from listener.errors import AudioFileError
 
@@ -53,6 +56,24 @@ class Reader(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the file; twice does nothing."""
+
+    def read_into(self, out: NDArray[np.float32]) -> tuple[int, int]:
+        """Read the next samples as float32 in [-1, 1]: see `read`.
+
+        Parameters
+        ----------
+        out
+            Shape (n_samples,) for the mean of all channels, or (n_channels, n_samples).
+
+        Returns
+        -------
+        tuple
+            How many samples there are now from the beginning of ``out`` on, 0 at the end; how many values
+            were no number or infinite.
+        """
+        frames = self.read(out.shape[-1])
+        n = frames.shape[1]
+        return n, (mean_into if out.ndim == 1 else planes_into)(frames, out[..., :n])
 
     def skip(self, n_samples: int) -> None:
         """Pass over samples, or to the end if there are fewer."""

@@ -49,6 +49,15 @@ class Room:
             self._array = np.empty((*self._shape, length), np.float32)
         self._used = 0
 
+    def space(self, n_samples: int) -> NDArray[np.float32]:
+        """View what is free, at most ``n_samples``; `advance` says how much of it was written."""
+        part: NDArray[np.float32] = self._array[..., self._used : self._used + n_samples]
+        return part
+
+    def advance(self, n_samples: int) -> None:
+        """Count what was written to `space`."""
+        self._used += n_samples
+
     def take(self, n_samples: int) -> NDArray[np.float32]:
         """Give the next ``n_samples`` to write to.
 

@@ -6,7 +6,6 @@ from typing import Self
 import numpy as np
 
 from listener.audio import RECORDING_SUFFIXES, open_reader
-from listener.audio.mixing import mean_into
 from listener.errors import AudioFileError, printable
 from listener.files import is_file
 from listener.types import Samples
@@ -40,10 +39,9 @@ class AudioFile:
         AudioFileError
             The rest is missing or damaged; all before it has been given.
         """
-        frames = self._reader.read(n_samples)
-        samples = np.empty(frames.shape[1], np.float32)
-        mean_into(frames, samples)
-        return samples
+        samples = np.empty(n_samples, np.float32)
+        n, _ = self._reader.read_into(samples)
+        return samples[:n]
 
     def close(self) -> None:
         """Close the file."""
