@@ -5,20 +5,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.cli.common import table
 from listener.errors import ConfigError
 
 if TYPE_CHECKING:
+    from listener.training.data.clip import Manifest
+    from listener.training.evaluate.evaluation import Evaluation
     from listener.training.recipe import Recipe
-    from listener.training.reproduce import Evaluation
+    from listener.training.reproduce import Reproduction
+    from listener.training.trainer import Progress, Trainer
 
-FOLDER = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("recipe", type=FOLDER)
-@click.option("--data", type=FOLDER, required=True, help="Folder that holds clips.csv.")
-@click.option("--out", type=FOLDER, help="Bundle to write.  [default: models/NAME.pt; none with --holdout]")
+@click.argument("recipe", type=PATH)
+@click.option(
+    "--data", type=PATH, required=True, help="Folder of the recordings, with or without a manifest."
+)
+@click.option("--out", type=PATH, help="Bundle to write.  [default: models/NAME.pt; none with --holdout]")
 @click.option(
     "--holdout", metavar="FOLDS", help="Train one network without these folds (3,4), judge it by them."
 )
@@ -26,7 +30,17 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--resume/--fresh", default=True, help="Go on from the checkpoints, or start over.  [default: go on]"
 )
-@click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Folder for checkpoints.")
+@click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="Folder for checkpoints.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="What to train on.",
+)
+@click.option(
+    "--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change the recipe: fit.steps=100."
+)
 def train(
     recipe: Path,
     data: Path,
@@ -35,55 +49,98 @@ def train(
     cross_validate: bool,
     resume: bool,
     runs: Path,
+    device: str,
+    changes: tuple[str, ...],
 ) -> None:
     """Train a model as RECIPE says: cross-validate it, train it on all clips, write the bundle.
 
-    It may be interrupted at any moment: the same command goes on where it was.
+    It may be interrupted at any moment: the same command goes on where it was. Started by torchrun,
+    it trains on several devices or hosts.
     """
     from listener.cli.train_progress import TrainingProgress
-    from listener.training.manifest import read_manifest
-    from listener.training.recipe import read_recipe
-    from listener.training.reproduce import Trainer
+    from listener.training.reproduce import Reproduction
+    from listener.training.trainer import forget_all
 
-    wanted = read_recipe(recipe)
-    folds = _folds(holdout, wanted)
-    manifest = read_manifest(data, wanted)
+    wanted, manifest = _read(recipe, data, changes)
+    folds = _folds(holdout, wanted, manifest)
     folder = runs / wanted.name
     if not resume:
-        for checkpoint in folder.glob("*/checkpoint.pt"):
-            checkpoint.unlink()
-    command = f"listener train {recipe} --data DIR"
+        forget_all(folder)
     with TrainingProgress() as progress:
-        trainer = Trainer(wanted, manifest, folder, progress)
+        trainer = _trainer(wanted, recipe.parent, manifest, folder, device, progress)
+        reproduction = Reproduction(trainer, _command(recipe, holdout, changes))
         if folds:
-            evaluation = trainer.hold_out(folds, out, f"{command} --holdout {holdout}")
+            _measure(reproduction, folds, out, trainer.is_first)
         else:
             out = out or Path("models") / f"{wanted.name}.pt"
-            evaluation = trainer.reproduce(out, cross_validate, command)
-    _print(evaluation, out)
+            _reproduce(reproduction, cross_validate, out, trainer.is_first)
 
 
-def _folds(holdout: str | None, recipe: "Recipe") -> tuple[int, ...]:
+def _read(recipe: Path, data: Path, changes: tuple[str, ...]) -> "tuple[Recipe, Manifest]":
+    from listener.training.data.choose import choose
+    from listener.training.data.layouts import open_dataset
+    from listener.training.networks import check_network
+    from listener.training.recipe import read_recipe
+
+    wanted = read_recipe(recipe, changes)
+    check_network(wanted.network, recipe.parent)
+    return wanted, choose(open_dataset(data, wanted.data.layout), wanted)
+
+
+def _trainer(
+    recipe: "Recipe", folder: Path, manifest: "Manifest", runs: Path, device: str, progress: "Progress"
+) -> "Trainer":
+    from listener.training.fit import start
+    from listener.training.trainer import Trainer
+
+    fabric = start(recipe.fit.precision, device)  # type: ignore[arg-type]
+    return Trainer(recipe, folder, manifest, runs, fabric, progress)
+
+
+def _folds(holdout: str | None, recipe: "Recipe", manifest: "Manifest") -> tuple[str, ...]:
     if holdout is None:
         return ()
-    parts = holdout.split(",")
-    if not all(part.strip().isdigit() and int(part) in recipe.folds for part in parts):
-        known = ", ".join(str(fold) for fold in recipe.folds)
-        raise ConfigError(f"--holdout {holdout}: the recipe's folds are {known}; several with commas between")
-    folds = tuple(sorted({int(part) for part in parts}))
-    if len(folds) == len(recipe.folds):
+    known = manifest.folds
+    folds = tuple(sorted({part.strip() for part in holdout.split(",")}))
+    if not set(folds) <= set(known):
+        raise ConfigError(
+            f"--holdout {holdout}: the folds are {', '.join(known)}; several with commas between"
+        )
+    if len(folds) == len(known):
         raise ConfigError(f"--holdout {holdout}: leaves no fold to train on")
     return folds
 
 
-def _print(evaluation: "Evaluation", out: Path | None) -> None:
-    rows = [
-        (label, f"{figures['recall']:.2f}", f"{figures['precision']:.2f}", f"{figures['clips']:.0f}")
-        for label, figures in evaluation.figures_per_label.items()
-    ]
-    if rows:
-        print(table(("LABEL", "RECALL", "PRECISION", "CLIPS"), rows))
-    for name, value in evaluation.figures.items():
-        print(f"{name.replace('_', ' ')}: {value:.4g}")
+def _measure(reproduction: "Reproduction", folds: tuple[str, ...], out: Path | None, is_first: bool) -> None:
+    evaluation = reproduction.hold_out(folds)
+    if is_first:
+        _tell(reproduction, evaluation)
     if out is not None:
-        print(f"written: {out}")
+        reproduction.write(out, evaluation, folds)
+        click.echo(f"written: {out}")
+
+
+def _reproduce(reproduction: "Reproduction", cross_validate: bool, out: Path, is_first: bool) -> None:
+    evaluation = reproduction.cross_validate() if cross_validate else None
+    if evaluation is not None and is_first:
+        _tell(reproduction, evaluation)
+    reproduction.write(out, evaluation, reproduction.left_out)
+    if is_first:
+        click.echo(f"written: {out}")
+
+
+def _tell(reproduction: "Reproduction", evaluation: "Evaluation") -> None:
+    from listener.cli.evaluate import _told
+    from listener.training.evaluate.report import write_report
+
+    click.echo("\n\n".join(_told(evaluation)))
+    write_report(reproduction.report, evaluation)
+    click.echo(f"report: {reproduction.report}")
+
+
+def _command(recipe: Path, holdout: str | None, changes: tuple[str, ...]) -> str:
+    """What is to be typed again; where this machine keeps its files is nobody's business."""
+    name = recipe.name if recipe.is_absolute() else recipe
+    options = [f"--holdout {holdout}"] if holdout else []
+    options += [f"--set {change}" for change in changes]
+    return " ".join([f"listener train {name} --data DIR", *options])

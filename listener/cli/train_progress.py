@@ -3,10 +3,13 @@
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+if TYPE_CHECKING:
+    from listener.training.fit import Report
 
 LINE_EVERY_S = 30.0
 """Between lines, where nobody watches."""
@@ -15,7 +18,7 @@ _SMOOTHING = 0.98
 
 
 class TrainingProgress:
-    """Called with a network's name, the steps done, the steps in all and the loss."""
+    """Called with a network's name and how its training goes."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -24,7 +27,8 @@ class TrainingProgress:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]:.3f}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[speed]:.0f} windows/s"),
+            TextColumn("{task.fields[left]} left"),
         )
         self._bars = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
         self._tasks: dict[str, TaskID] = {}
@@ -40,12 +44,26 @@ class TrainingProgress:
     ) -> None:
         self._bars.stop()
 
-    def __call__(self, name: str, done: int, total: int, loss: float) -> None:
+    def __call__(self, name: str, report: "Report") -> None:
         """Show that a step is done."""
-        mean = self._losses[name] = _SMOOTHING * self._losses.get(name, loss) + (1 - _SMOOTHING) * loss
+        before = self._losses.get(name, report.loss)
+        loss = self._losses[name] = _SMOOTHING * before + (1 - _SMOOTHING) * report.loss
+        fields = {"loss": loss, "speed": report.windows_per_s, "left": _clock(report.seconds_left)}
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total, loss=loss)
-        self._bars.update(self._tasks[name], completed=done, loss=mean)
-        if not self._console.is_terminal and (time.monotonic() >= self._next_line or done == total):
+            self._tasks[name] = self._bars.add_task(name, total=report.of, **fields)
+        self._bars.update(self._tasks[name], completed=report.step, **fields)
+        is_done = report.step == report.of
+        if not self._console.is_terminal and (time.monotonic() >= self._next_line or is_done):
             self._next_line = time.monotonic() + LINE_EVERY_S
-            print(f"{name}: step {done} of {total}, loss {mean:.3f}", file=sys.stderr, flush=True)
+            print(
+                f"{name}: step {report.step} of {report.of}, loss {loss:.3f}, "
+                f"{report.windows_per_s:.0f} windows/s, {fields['left']} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}"

@@ -1,239 +1,206 @@
-"""All that one command does: cross-validate, listen to streams, train on everything, export.
+"""All that one command does: train without each fold, judge by that fold, then train on everything.
 
-Each network has a folder of its own under ``runs``; one that is finished is not trained
-again, one that was interrupted goes on.
+What is said of the bundle in the end comes from networks that had not met what they were asked
+about, each judged as a bundle by the engine that runs live.
 """
 
-import os
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torch import nn
+from listener.assembly import build_classifier
+from listener.classifiers.base import Classifier
+from listener.config import Config, ModelSettings
+from listener.config_file import ConfigFile
+from listener.events import LabelRule
+from listener.training.data.choose import is_in
+from listener.training.data.clip import Clip
+from listener.training.data.sounds import alarms, as_float, beeps, quiet
+from listener.training.evaluate import Judged, judge, judge_samples
+from listener.training.evaluate.clips import clip_figures
+from listener.training.evaluate.evaluation import Evaluation, OnClips, OnStreams, begin
+from listener.training.evaluate.listening import Heard, listen
+from listener.training.evaluate.psds import psds
+from listener.training.evaluate.references import Stream, read_reference
+from listener.training.evaluate.streams import stream_figures
+from listener.training.figures import card_with
+from listener.training.trainer import Trainer
+from listener.training.tune import calibrate
+from listener.types import Thresholds
 
-from listener.features import PRESETS
-from listener.training.augment import WindowMaker
-from listener.training.evaluate import (
-    Judged,
-    Scorer,
-    StreamResult,
-    accuracies,
-    check_stream,
-    per_label,
-    stream_figures,
-)
-from listener.training.export import export
-from listener.training.fit import fit, identity
-from listener.training.data.clip import Manifest
-from listener.training.networks import ResNet18
-from listener.training.recipe import Recipe
-from listener.training.data.sounds import alarms, beeps, load_sounds, quiet
-from listener.training.thresholds import calibrate
-from listener.types import ModelCard, Thresholds
-
-HOP_S = 0.5
+UNHEARD = 32
+"""Sounds of each kind that are synthesised for evaluation alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """How many sounds are synthesised."""
-
-    alarms: int = 96
-    beeps: int = 64
-    unheard: int = 32
-    """Of each kind, for evaluation alone."""
-
-
-MADE = Made()
-
-Progress = Callable[[str, int, int, float], None]
-"""Is told which network it is, the steps done, the steps in all, and the loss."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What is known of a recipe, from networks that had not met what they were asked about."""
-
-    thresholds: dict[str, Thresholds]
-    figures: dict[str, float]
-    figures_per_label: dict[str, dict[str, float]]
-
-
-class Trainer:
-    """Trains a recipe's networks on some data.
+class Reproduction:
+    """Measures what a recipe is worth, and writes its bundle.
 
     Parameters
     ----------
-    recipe
-        What to train.
-    manifest
-        The clips.
-    runs
-        Folder for the checkpoints.
-    progress
-        Is told how it goes.
-    workers
-        Processes that draw windows; 0: this one does.
-
-    Raises
-    ------
-    DatasetError
-        Clips cannot be read.
+    trainer
+        Trains the networks.
+    command
+        What was typed, for the card.
     """
 
-    def __init__(
-        self, recipe: Recipe, manifest: Manifest, runs: Path, progress: Progress, workers: int | None = None
-    ) -> None:
-        cores = os.cpu_count() or 1
-        self._workers = cores // 2 if workers is None else workers
-        # Threads that wait for each other on a busy machine cost more than they bring.
-        torch.set_num_threads(max(1, cores - self._workers))
-        self._recipe = recipe
-        self._manifest = manifest
-        self._runs = runs
-        self._progress = progress
-        self._parameters = PRESETS[recipe.preset]
-        rate = self._parameters.sample_rate
-        self._real = load_sounds(manifest, rate)
-        self._made = [
-            *alarms(recipe.synthetic, rate, recipe.seed, MADE.alarms),
-            *beeps(rate, recipe.seed, MADE.beeps),
-        ]
-        # Other ones than those that are trained on.
-        self._unheard = [
-            *alarms(recipe.synthetic, rate, recipe.seed + 1, MADE.unheard),
-            *beeps(rate, recipe.seed + 1, MADE.unheard),
-            *quiet(rate, recipe.seed + 1, MADE.unheard),
-        ]
+    def __init__(self, trainer: Trainer, command: str) -> None:
+        self._trainer = trainer
+        self._recipe = trainer.recipe
+        self._command = command
+        self.thresholds: dict[str, Thresholds] = {}
+        """Of each label, once something was judged."""
 
-    def reproduce(self, out: Path, cross_validate: bool, command: str) -> Evaluation:
-        """Measure, then train on everything and write the bundle.
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """Folds that are held out in turn."""
+        recipe, known = self._recipe, self._trainer.manifest.folds
+        if isinstance(recipe.folds, tuple):
+            return recipe.folds
+        return tuple(fold for fold in known if fold not in recipe.train_folds)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Folds that the bundle is not trained on."""
+        return self.folds if self._recipe.trained_on == "rest" else ()
+
+    @property
+    def report(self) -> Path:
+        """Where the report is to lie."""
+        return self._trainer.runs / "report.html"
+
+    def cross_validate(self) -> Evaluation:
+        """Hold out each fold in turn; a stream goes to the network that was trained without its fold.
+
+        Raises
+        ------
+        DatasetError
+            Clips, streams or checkpoints cannot be used.
+        """
+        judged: list[Judged] = []
+        heard: list[Heard] = []
+        for fold in self.folds:
+            with self._loaded((fold,)) as classifier:
+                judged += self._judged(classifier, (fold,))
+                heard += listen(classifier, self._streams(fold))
+        evaluation = self._on_clips(judged, self.folds)
+        return self._on_streams(evaluation, judged, heard) if heard else evaluation
+
+    def hold_out(self, folds: Collection[str]) -> Evaluation:
+        """Train one network without some folds, and judge it by them.
+
+        Raises
+        ------
+        DatasetError
+            Clips or checkpoints cannot be used.
+        """
+        with self._loaded(folds) as classifier:
+            return self._on_clips(self._judged(classifier, folds), folds)
+
+    def write(self, out: Path, evaluation: Evaluation | None, held_out: Collection[str] = ()) -> None:
+        """Write the bundle of a network without some folds, or of one that knows everything.
 
         Parameters
         ----------
         out
             The bundle.
-        cross_validate
-            Whether to measure; without, the event logic's default thresholds apply.
-        command
-            What was typed, for the card.
+        evaluation
+            What is said of it; None: nothing, and the event logic's default thresholds apply.
+        held_out
+            Folds that it is not trained on.
+
+        Raises
+        ------
+        DatasetError
+            The checkpoint cannot be used, or the list of those to thank cannot be written.
+        ModelError
+            The bundle cannot be written.
         """
-        how = "not evaluated"
-        evaluation = Evaluation({}, {}, {})
-        if cross_validate:
-            evaluation = self._evaluate()
-            folds = ", ".join(str(fold) for fold in self._recipe.folds)
-            how = f"cross-validation, folds {folds}: each judged by a network trained without it; {command}"
-        self._write(out, self._train(self._manifest, "all"), self._manifest, evaluation, how)
-        return evaluation
+        card = self._trainer.card(held_out)
+        if evaluation is not None:
+            judged_by = ", ".join(evaluation.clips.folds) if evaluation.clips else ""
+            how = f"cross-validation, folds {judged_by}: each judged by a network trained without it"
+            if held_out:
+                how = f"fold {judged_by}, which it was not trained on"
+            how = f"{how}; {self._command}"
+            card = replace(card_with(card, evaluation), thresholds=self.thresholds, evaluation=how)
+        self._trainer.write(out, held_out, card)
 
-    def hold_out(self, folds: Collection[int], out: Path | None, command: str) -> Evaluation:
-        """Train one network without some folds, and judge it by them.
+    @contextmanager
+    def _loaded(self, held_out: Collection[str]) -> Iterator[Classifier]:
+        bundle = self._trainer.bundle(held_out)
+        classifier = build_classifier(ConfigFile(Config(model=ModelSettings(path=bundle.absolute()))))
+        try:
+            yield classifier
+        finally:
+            classifier.close()
 
-        Parameters
-        ----------
-        folds
-            Held out.
-        out
-            The bundle; None writes none.
-        command
-            What was typed, for the card.
-        """
-        network, judged = self._without(folds)
-        evaluation = self._judged(judged)
-        if out is not None:
-            how = f"folds {', '.join(str(fold) for fold in folds)}, which it was not trained on; {command}"
-            self._write(out, network, self._manifest.without(folds), evaluation, how)
-        return evaluation
+    def _judged(self, classifier: Classifier, folds: Collection[str]) -> list[Judged]:
+        """Ask about what was held out, and about sounds made for that alone."""
+        asked = list(judge(classifier, self._trainer.manifest.only(folds)))
+        rate, seed = self._recipe.features.sample_rate, self._recipe.seed + 1
+        if self._recipe.augmentation.event_chance < 1:
+            made = [
+                *alarms(self._recipe.synthetic, rate, seed, UNHEARD),
+                *beeps(rate, seed, UNHEARD),
+                *quiet(rate, seed, UNHEARD),
+            ]
+            for sound in made:
+                clip = Clip("(synthesised)", sound.label, judged=False)
+                asked.append(judge_samples(classifier, clip, as_float(sound.samples), rate))
+        return asked
 
-    def _train(self, manifest: Manifest, name: str) -> nn.Module:
-        chosen = {clip.path for clip in manifest}
-        sounds = [sound for sound in self._real if sound.clip is not None and sound.clip.path in chosen]
-        maker = WindowMaker(self._recipe, self._parameters, sounds + self._made)
-        torch.manual_seed(self._recipe.seed)
-        options = self._recipe.network
-        network = ResNet18(self._parameters.n_mels, len(self._recipe.labels), options.width, options.dropout)
-        return fit(
-            network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-            maker,
-            self._recipe,
-            self._runs / name / "checkpoint.pt",
-            identity(self._recipe, manifest),
-            lambda done, loss: self._progress(name, done, self._recipe.fit.steps, loss),
-            self._workers,
+    def _on_clips(self, judged: Sequence[Judged], folds: Collection[str]) -> Evaluation:
+        trainer, labels = self._trainer, self._trainer.labels
+        self.thresholds = self._calibrated(judged)
+        known = tuple(one for one in judged if one.clip.judged and one.clip.label in labels)
+        subsets = {
+            name: [one for one in known if is_in(one.clip, where)]
+            for name, where in self._recipe.subsets.items()
+        }
+        clips = OnClips(
+            folder=trainer.manifest.folder,
+            manifest_sha256=trainer.manifest.sha256,
+            folds=tuple(folds),
+            figures=clip_figures(known, labels),
+            subsets={name: clip_figures(part, labels) for name, part in subsets.items() if part},
+            left_out={},
+            judged=known,
         )
+        return replace(begin(trainer.runs, trainer.card(), self._command), clips=clips)
 
-    def _without(self, folds: Collection[int]) -> tuple[nn.Module, list[Judged]]:
-        """Train without some folds, and ask about them."""
-        name = f"without-{'-'.join(str(fold) for fold in folds)}"
-        network = self._train(self._manifest.without(folds), name)
-        asked = [sound for sound in self._real if sound.clip is not None and sound.clip.fold in folds]
-        return network, list(Scorer(network, self._card()).judge([*asked, *self._unheard]))
-
-    def _evaluate(self) -> Evaluation:
-        """Cross-validate over the folds, and run over the streams."""
-        networks = {}
-        judged: list[Judged] = []
-        for fold in self._recipe.folds:
-            networks[fold], answers = self._without((fold,))
-            judged += answers
-        evaluation = self._judged(judged)
-        streams: dict[str, StreamResult] = {}
-        for fold, network in networks.items():
-            streams |= self._streams(fold, Scorer(network, self._card()), judged)
-        negative = self._recipe.streams.negative if self._recipe.streams else ""
-        return replace(evaluation, figures=evaluation.figures | stream_figures(streams, negative))
-
-    def _judged(self, judged: Sequence[Judged]) -> Evaluation:
-        labels = self._recipe.labels
-        thresholds = calibrate(judged, self._recipe, HOP_S)
-        return Evaluation(thresholds, accuracies(judged, labels), per_label(judged, labels))
-
-    def _write(
-        self, out: Path, network: nn.Module, manifest: Manifest, evaluation: Evaluation, how: str
-    ) -> None:
-        card = replace(
-            self._card(),
-            thresholds=evaluation.thresholds,
-            figures=evaluation.figures,
-            figures_per_label=evaluation.figures_per_label,
-            evaluation=how,
-            attribution=f"{len(manifest.clips)} recordings by many authors: see {out.stem}.ATTRIBUTION.csv",
-            training_data=_described(manifest, self._recipe),
-            manifest_sha256=manifest.sha256,
+    def _on_streams(
+        self, evaluation: Evaluation, judged: Sequence[Judged], heard: Sequence[Heard]
+    ) -> Evaluation:
+        """Find the events of streams, with thresholds from folds that none of them is made of."""
+        assert self._recipe.streams is not None
+        made_of = set(self._recipe.streams.folds.values())
+        others = [one for one in judged if one.clip.fold not in made_of] or judged
+        thresholds = self._calibrated(others)
+        rules = [LabelRule(thresholds[label].on, thresholds[label].off) for label in self._trainer.labels]
+        streams = OnStreams(
+            self._trainer.manifest.folder / self._recipe.streams.folder,
+            stream_figures(heard, rules),
+            psds(heard, rules),
+            tuple(heard),
+            tuple(rules),
         )
-        export(out, network, card, manifest)
+        return replace(evaluation, streams=streams)
 
-    def _card(self) -> ModelCard:
-        """What is known of the model before it is trained."""
-        recipe, parameters = self._recipe, self._parameters
-        return ModelCard(
-            name=recipe.name,
-            version=recipe.version,
-            labels=recipe.labels,
-            sample_rate=parameters.sample_rate,
-            window_s=parameters.window_samples / parameters.sample_rate,
-            hop_s=HOP_S,
-            input="log_mel",
-            activation="sigmoid",
-            features=parameters,
-            licence=recipe.licence,
-            notes=recipe.notes,
-        )
+    def _calibrated(self, judged: Sequence[Judged]) -> dict[str, Thresholds]:
+        recipe = self._recipe
+        return calibrate(judged, self._trainer.labels, recipe.hop_s, recipe.synthetic, recipe.data.uncertain)
 
-    def _streams(self, fold: int, scorer: Scorer, judged: Sequence[Judged]) -> dict[str, StreamResult]:
-        """Run over the streams of a fold, with thresholds that come from the other folds alone."""
+    def _streams(self, fold: str) -> list[Stream]:
+        """Those that are made of the clips of a fold."""
         options = self._recipe.streams
-        names = [name for name, of_fold in options.folds.items() if of_fold == fold] if options else []
-        others = [one for one in judged if one.sound.clip is None or one.sound.clip.fold != fold]
-        thresholds = calibrate(others, self._recipe, HOP_S)
-        folder = self._manifest.folder / options.folder if options else self._manifest.folder
-        return {name: check_stream(scorer, folder / f"{name}.flac", thresholds) for name in names}
+        if options is None:
+            return []
+        folder = self._trainer.manifest.folder / options.folder
+        paths = [_recording(folder, name) for name, of_fold in options.folds.items() if of_fold == fold]
+        return [Stream(path, read_reference(path)) for path in paths]
 
 
-def _described(manifest: Manifest, recipe: Recipe) -> str:
-    hours = sum(clip.active_s for clip in manifest) / 3600
-    sets = ", ".join(recipe.data.datasets)
-    made = f"; synthesised: {', '.join(recipe.synthetic)}" if recipe.synthetic else ""
-    return f"{len(manifest.clips)} recordings ({hours:.1f} h) of {sets}, 'clean' rows only{made}"
+def _recording(folder: Path, name: str) -> Path:
+    found = [path for path in sorted(folder.glob(f"{name}.*")) if path.suffix not in (".csv", ".txt")]
+    return found[0] if found else folder / f"{name}.flac"

@@ -79,5 +79,6 @@ def _reference(network: nn.Module, card: ModelCard) -> Reference:
     signal = reference_signal(REFERENCE_SIGNAL, card.window_samples, card.sample_rate)
     log_mel = LogMel(card.features)(signal)[np.newaxis]
     with torch.inference_mode():
-        scores = torch.sigmoid(network(torch.from_numpy(log_mel)))[0]
+        logits = network(torch.from_numpy(log_mel))[0]
+    scores = logits.softmax(dim=0) if card.activation == "softmax" else logits.sigmoid()
     return Reference(REFERENCE_SIGNAL, tuple(round(score, 6) for score in scores.tolist()))

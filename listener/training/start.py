@@ -1,0 +1,79 @@
+"""Weights to begin with: those of a bundle, so that a few recordings are enough."""
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from listener.classifiers.bundle import broken, read_card
+from listener.errors import ModelError
+from listener.files import is_file
+from listener.resources import bundled_models
+from listener.types import FeatureParameters
+
+
+def find_start(path: Path, folder: Path) -> Path:
+    """Find the bundle to begin with: beside the recipe, in the working folder, among the shipped ones.
+
+    Raises
+    ------
+    ModelError
+        There is no such file.
+    """
+    candidates = [folder / path, path, bundled_models() / path.name]
+    found = next((candidate for candidate in candidates if is_file(candidate)), None)
+    if found is None:
+        raise ModelError(
+            f"{path}: no such bundle (setting start_from); `listener models list` shows what there is"
+        )
+    return found
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of the file, as hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def begin_with(network: nn.Module, bundle: Path, features: FeatureParameters) -> int:
+    """Give a network the weights of a bundle wherever name and shape agree; the last layer seldom does.
+
+    Parameters
+    ----------
+    network
+        It is changed.
+    bundle
+        With the same front end.
+    features
+        What the network reads.
+
+    Returns
+    -------
+    int
+        How many arrays of numbers were taken over.
+
+    Raises
+    ------
+    ModelError
+        The bundle is broken, has another front end, or nothing in it fits.
+    """
+    if read_card(bundle).features != features:
+        raise ModelError(
+            f"{bundle}: has another front end than the recipe: with start_from, 'features' must be the same"
+        )
+    try:
+        with warnings.catch_warnings():
+            # TorchScript is deprecated in favour of torch.export; it is this project's format by choice.
+            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+            given = torch.jit.load(bundle, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+    except Exception as error:  # libtorch raises almost anything at a damaged file
+        raise broken(bundle, error) from error
+    own = network.state_dict()
+    taken = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    if not any(name.endswith("weight") for name in taken):
+        raise ModelError(
+            f"{bundle}: is of another network than the recipe's (setting start_from): nothing fits"
+        )
+    network.load_state_dict(own | taken)
+    return len(taken)

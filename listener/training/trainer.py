@@ -1,0 +1,233 @@
+"""From a recipe and its clips to trained networks, each in a bundle of its own.
+
+A network that is finished is not trained again; one that was interrupted goes on where its last
+checkpoint was. What is judged later is the bundle, by the engine that runs live: there
+is no other way from a network to its scores.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from listener.features.layers import LogMelLayer
+from listener.training.augment import Masks, SceneMaker
+from listener.training.data.clip import Manifest
+from listener.training.data.sounds import alarms, beeps, load_sounds
+from listener.training.export import export
+from listener.training.fit import Batch, Draw, HeldOut, Report, fit, forget, identity
+from listener.training.networks import build_network
+from listener.training.recipe import Recipe
+from listener.training.start import begin_with, find_start, fingerprint
+from listener.training.validation import Validation
+from listener.types import ModelCard
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How many sounds are synthesised."""
+
+    alarms: int = 96
+    beeps: int = 64
+
+
+MADE = Made()
+
+CHECKPOINT = "checkpoint.pt"
+"""Name of the newest checkpoint in a network's folder."""
+
+Progress = Callable[[str, Report], None]
+"""Is told which network it is, and how it goes."""
+
+
+class Trainer:
+    """Trains the networks of a recipe.
+
+    Parameters
+    ----------
+    recipe
+        What is wanted.
+    folder
+        Of the recipe; a user's own network and the bundle to begin with are looked for from there.
+    manifest
+        The clips that the recipe has chosen, each in its fold: see `listener.training.data.choose`.
+    runs
+        Where each network has a folder of its own, for its checkpoints and its bundle.
+    fabric
+        What it is trained on: see `listener.training.fit.start`.
+    progress
+        Is told how it goes.
+
+    Raises
+    ------
+    DatasetError
+        Clips cannot be read; all of them are named.
+    ModelError
+        There is no bundle to begin with.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        manifest: Manifest,
+        runs: Path,
+        fabric: "Fabric",
+        progress: Progress,
+    ) -> None:
+        self.recipe = recipe
+        self.manifest = manifest
+        self.labels = recipe.labels_of(manifest.labels)
+        self.runs = runs
+        self._folder = folder
+        self._fabric = fabric
+        self._progress = progress
+        self._start = find_start(recipe.start_from, folder) if recipe.start_from else None
+        rate = recipe.features.sample_rate
+        self._real = load_sounds(manifest, rate)
+        self._made = alarms(recipe.synthetic, rate, recipe.seed, MADE.alarms)
+        if recipe.augmentation.event_chance < 1:
+            self._made += beeps(rate, recipe.seed, MADE.beeps)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that tells and writes, where there are several."""
+        return bool(self._fabric.is_global_zero)
+
+    def bundle(self, held_out: Collection[str] = ()) -> Path:
+        """Give the bundle of a network without some folds; its card has neither thresholds nor figures.
+
+        Raises
+        ------
+        DatasetError
+            As `network` does.
+        """
+        out = self._run(held_out) / f"{self.recipe.name}.pt"
+        self.write(out, held_out, self.card(held_out))
+        return out
+
+    def write(self, out: Path, held_out: Collection[str], card: ModelCard) -> None:
+        """Write the bundle of a network without some folds, and the list of those to thank."""
+        network = self.network(held_out)
+        if self.is_first:
+            export(out, network, card, self.manifest.without(held_out))
+        self._fabric.barrier()
+
+    def network(self, held_out: Collection[str] = ()) -> nn.Module:
+        """Train a network without some folds, if that was not done before.
+
+        Raises
+        ------
+        DatasetError
+            The checkpoint belongs to another recipe or to other data, or cannot be written.
+        """
+        run, manifest = self._run(held_out), self.manifest.without(held_out)
+        stops_early = self.recipe.fit.early_stop is not None and held_out
+        return fit(
+            self._untrained(),
+            self._draw(manifest),
+            self.recipe.fit,
+            n_clips=sum(clip.label in self.labels for clip in manifest),
+            seed=self.recipe.seed,
+            checkpoint=run / CHECKPOINT,
+            what=self._identity(manifest),
+            fabric=self._fabric,
+            progress=lambda report: self._progress(run.name, report),
+            held_out=self._loss_on(held_out) if stops_early else None,
+            scalars=run / "tensorboard",
+        )
+
+    def card(self, held_out: Collection[str] = ()) -> ModelCard:
+        """What is known of a network without some folds before it is judged."""
+        manifest = self.manifest.without(held_out)
+        recipe, features = self.recipe, self.recipe.features
+        return ModelCard(
+            name=recipe.name,
+            version=recipe.version,
+            labels=self.labels,
+            sample_rate=features.sample_rate,
+            window_s=features.window_samples / features.sample_rate,
+            hop_s=recipe.hop_s,
+            input="log_mel",
+            activation=recipe.fit.loss,
+            features=features,
+            licence=recipe.licence,
+            attribution=f"{len(manifest.clips)} recordings: see {recipe.name}.ATTRIBUTION.csv",
+            training_data=_described(manifest, recipe),
+            manifest_sha256=manifest.sha256,
+            notes=recipe.notes,
+        )
+
+    def _untrained(self) -> nn.Module:
+        features = self.recipe.features
+        network = build_network(
+            self.recipe.network,
+            features.n_mels,
+            features.n_frames,
+            len(self.labels),
+            self._folder,
+            self.recipe.seed,
+        )
+        if self._start is not None:
+            begin_with(network, self._start, features)
+        return network
+
+    def _run(self, held_out: Collection[str]) -> Path:
+        return self.runs / (f"without-{'-'.join(sorted(held_out))}" if held_out else "all")
+
+    def _loss_on(self, held_out: Collection[str]) -> HeldOut:
+        """How well a network does on the clips that are held out, as they are, window by window."""
+        clips = {clip.path for clip in self.manifest.only(held_out)}
+        sounds = [sound for sound in self._real if sound.clip is not None and sound.clip.path in clips]
+        return Validation(sounds, self.labels, self.recipe)
+
+    def _draw(self, manifest: Manifest) -> Draw:
+        """Scenes of these clips, as spectrograms with masks."""
+        recipe, device = self.recipe, self._fabric.device
+        chosen = {clip.path for clip in manifest}
+        sounds = [sound for sound in self._real if sound.clip is not None and sound.clip.path in chosen]
+        scenes = SceneMaker(recipe, self.labels, [*sounds, *self._made], recipe.features, device)
+        front_end = LogMelLayer(recipe.features).to(device)
+        masks = Masks(recipe.augmentation, recipe.seed)
+
+        def draw(step: int, rows: range) -> Batch:
+            with torch.no_grad():
+                scene = scenes.batch(step, len(rows), rows.start, recipe.fit.batch_size)
+                spectrograms: Tensor = masks(front_end(scene.waveforms), step, rows.start)
+            return Batch(spectrograms, scene.presence)
+
+        return draw
+
+    def _identity(self, manifest: Manifest) -> str:
+        what = identity(self.recipe, manifest, self.labels, self._folder)
+        return f"{what} after {fingerprint(self._start)}" if self._start is not None else what
+
+
+def forget_all(runs: Path) -> None:
+    """Delete the checkpoints of a recipe's networks, so that they start over.
+
+    Raises
+    ------
+    DatasetError
+        They cannot be deleted.
+    """
+    for run in runs.glob("*/"):
+        forget(run / CHECKPOINT)
+
+
+def _described(manifest: Manifest, recipe: Recipe) -> str:
+    lengths = [clip.active_s or clip.duration_s for clip in manifest]
+    hours = f" ({sum(length or 0 for length in lengths) / 3600:.1f} h)" if all(lengths) else ""
+    sets = sorted({clip.dataset for clip in manifest if clip.dataset})
+    of = f" of {', '.join(sets)}" if sets else ""
+    made = f"; synthesised: {', '.join(recipe.synthetic)}" if recipe.synthetic else ""
+    chosen = "".join(
+        f"; {name} {' or '.join(texts)}" for name, texts in recipe.data.where.items() if name != "dataset"
+    )
+    return f"{len(manifest.clips)} recordings{hours}{of}{chosen}{made}"
