@@ -75,19 +75,21 @@ class LogMelLayer(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """(n, n_samples) to (n, n_mels, n_frames), float32."""
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
-            return self._spectrograms(waveform.float())
+            return self._spectrogram(waveform.float())
         # In half precision a quiet band would be lost beside a loud one.
         with torch.autocast(waveform.device.type, enabled=False):
-            return self._spectrograms(waveform.float())
+            return self._in_cache(waveform.float())
 
-    def _spectrograms(self, waveform: Tensor) -> Tensor:
-        if self.one_by_one and waveform.device.type == "cpu" and waveform.size(0) > 1:
+    @torch.jit.unused
+    def _in_cache(self, waveform: Tensor) -> Tensor:
+        """Sound after sound where that is faster; not in a script, whose fusion breaks on loops."""
+        if self.one_by_one and waveform.device.type == "cpu" and len(waveform) > 1:
             return torch.cat([self._spectrogram(sound) for sound in torch.split(waveform, 1)])
         return self._spectrogram(waveform)
 
     def _spectrogram(self, waveform: Tensor) -> Tensor:
         bands = self._bands(self.spectrum(self._padded(waveform)))
-        logarithm = bands.clamp(min=self.floor).log()
+        logarithm = bands.clamp_min(self.floor).log()
         if self.log_factor != 1.0:
             logarithm = logarithm * self.log_factor
         return self._normalised(logarithm).transpose(1, 2).contiguous()
@@ -176,8 +178,9 @@ class _FastSpectrum(nn.Module):
         frames = waveform.unfold(1, self.n_fft, self.hop_length) * self.window
         # Single precision is lost 95 dB below the loudest bin (NumPy's is not); Apple's GPUs have no other.
         exact = frames if frames.device.type == "mps" else frames.double()
-        parts = torch.view_as_real(torch.fft.rfft(exact)).square()
-        return (parts[:, :, :, 0] + parts[:, :, :, 1]).float()
+        # Rounded before it is squared: oneDNN's fusion breaks on a cast beside what it can fuse.
+        parts = torch.view_as_real(torch.fft.rfft(exact).to(torch.complex64)).square()
+        return parts[:, :, :, 0] + parts[:, :, :, 1]
 
 
 class _MatrixSpectrum(nn.Module):

@@ -148,9 +148,11 @@ def test_a_script_gives_the_same_and_survives_the_file(
     file = io.BytesIO()
     torch.jit.save(torch.jit.script(layer), file)
     file.seek(0)
+    torch.jit.enable_onednn_fusion(True)  # as the engine does
     loaded = torch.jit.freeze(torch.jit.load(file))  # type: ignore[no-untyped-call]
-    for _ in range(3):  # the second run is the one that is optimised
-        np.testing.assert_array_equal(of_layer(loaded, samples), of_layer(layer, samples))
+    for n_sounds in (1, 1, 1, 3, 3, 3, 1):  # the second run is the one that is optimised
+        part = samples[:n_sounds]
+        np.testing.assert_allclose(of_layer(loaded, part), of_layer(layer, part), atol=1e-4)
 
 
 @EVERY_PRESET
