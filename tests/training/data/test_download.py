@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -165,7 +166,7 @@ def test_a_length_that_nobody_knew(web_server: WebServer, tmp_path: Path) -> Non
 
 
 def test_a_killed_download_is_gone_on_with(web_server: WebServer, tmp_path: Path) -> None:
-    half = len(ARCHIVE) // 2
+    half = 9 * transfer.BLOCK_BYTES
 
     def begin(handler: Handler) -> None:
         send(stop_after=half)(handler)
@@ -175,8 +176,11 @@ def test_a_killed_download_is_gone_on_with(web_server: WebServer, tmp_path: Path
     arguments = ("dataset", "download", "fsdd", "--into", tmp_path, "--url", f"{web_server.url}/x.zip")
     with program.Program(*arguments) as running:
         part = tmp_path / ".fsdd.download" / "archive.part"
+        deadline = time.monotonic() + program.PATIENCE_S
         while not part.is_file() or part.stat().st_size < half:
-            assert running.is_running
+            assert running.is_running, running.told
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         running.kill()
     web_server.answers.append(send())
     done = program.run(*arguments)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import requests
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 20.0, 60.0
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 14
+"""Of a block that came in part, nothing is kept."""
+
 ATTEMPTS = 5
 """In a row without a single byte that is new."""
 
