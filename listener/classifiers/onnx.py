@@ -139,11 +139,12 @@ class OnnxClassifier(Classifier):
         return tuple(size for size in SIZES if self._is_same(others[:size], expected[:size]))
 
     def _variants(self, window: Features) -> Iterator[Features]:
-        """Other windows to fill a batch with: the same sound, begun elsewhere."""
+        """Other windows to fill a batch with: the same sound, begun elsewhere and at another level."""
         for number in range(1, self.max_batch):
             data = window.data
             if not isinstance(data, bytes):
-                data = np.ascontiguousarray(np.roll(data, number * data.shape[-1] // self.max_batch, axis=-1))
+                moved = np.roll(data, number * data.shape[-1] // self.max_batch, axis=-1)
+                data = moved * np.float32(1 - number / (2 * self.max_batch))
             yield Features("reference", data, 0, window.end_sample, window.sample_rate)
 
     def _is_same(self, batch: Sequence[Features], expected: NDArray[np.float32]) -> bool:

@@ -16,6 +16,7 @@ from listener.classifiers.reference import reference_signal
 from listener.classifiers.torchscript import BF16_TOLERANCE, TorchScriptClassifier
 from listener.errors import ModelError
 from listener.features import LogMel, wav_bytes
+from listener.features.layers import LogMelLayer, WithFrontEnd
 from listener.testing import TINY_FEATURES, tiny_bundle, tiny_card
 from listener.types import Features, ModelCard, Reference, Samples
 
@@ -318,6 +319,19 @@ def test_the_reference_is_that_of_the_whole_front_end(tiny: Path) -> None:
     )
     assert card.reference is not None
     np.testing.assert_allclose(scores[0], card.reference.scores, atol=1e-4)
+
+
+def test_a_network_that_cannot_be_fused_runs_unfused(tmp_path: Path) -> None:
+    """Its branch that is never taken is in order; oneDNN's fusion fails at it."""
+    front_end = LogMelLayer(TINY_FEATURES)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(TINY_FEATURES.n_mels * TINY_FEATURES.n_frames, 3))
+    module = WithFrontEnd(front_end, network).eval()
+    classifier = load(tmp_path, module, replace(card_of("waveform"), activation="sigmoid"))
+    batch = windows(classifier.card)
+    with torch.inference_mode():
+        expected = torch.sigmoid(module(torch.from_numpy(np.stack(sounds())))).numpy()
+    np.testing.assert_allclose(classifier.predict(batch), expected, atol=1e-4)
+    assert_same_in_any_batch(classifier)
 
 
 @pytest.mark.parametrize("what", ["empty", "words", "half", "weights only"])

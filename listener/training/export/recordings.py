@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from listener.errors import AudioFileError, DatasetError
+from listener.errors import AudioFileError, DatasetError, printable
 from listener.features import LogMel, wav_bytes
 from listener.sources.audiofile import find_recordings
 from listener.sources.demo import SAMPLE_RATE, render_scene
 from listener.stages import RateStage
-from listener.training.data.manifest import MANIFEST_NAMES, read_manifest
+from listener.training.data.manifest import find_manifest, read_manifest
 from listener.training.data.problems import refuse
 from listener.training.data.reading import Recording
 from listener.types import AudioChunk, Features, ModelCard, Samples
@@ -115,8 +115,10 @@ def as_features(card: ModelCard, window: Samples) -> Features:
 
 def _in_folder(folder: Path, card: ModelCard) -> Iterator[Sample]:
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: there is no such folder: --data names one that holds recordings")
-    if any((folder / name).is_file() for name in MANIFEST_NAMES):
+        raise DatasetError(
+            f"{printable(folder)}: there is no such folder: --data names one that holds recordings"
+        )
+    if find_manifest(folder) is not None:
         for clip in read_manifest(folder).clips:
             label = clip.label if clip.label in card.labels else None
             yield Sample(folder / clip.path, label, clip.first_s, clip.active_s)
