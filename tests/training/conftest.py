@@ -11,7 +11,8 @@ import soundfile
 import torch
 import yaml
 
-from listener.training import augment, reproduce
+from listener.training import trainer
+from listener.training.augment import colour
 from listener.training.recipe import Recipe, read_recipe
 
 RATE = 16_000
@@ -46,10 +47,8 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def few_made_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes seconds in earnest takes none."""
-    monkeypatch.setattr(reproduce, "MADE", reproduce.Made(alarms=2, beeps=2, unheard=2))
-    monkeypatch.setattr(augment, "_ROOMS", 4)
-    monkeypatch.setattr(augment, "_BANDS", 4)
-    monkeypatch.setattr(augment, "_NOISE_SAMPLES", 1 << 16)
+    monkeypatch.setattr(trainer, "MADE", trainer.Made(alarms=2, beeps=2))
+    monkeypatch.setattr(colour, "SIZES", colour.Sizes(rooms=4, bands=4, noise_samples=1 << 16))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -11,8 +10,6 @@ from torch import Tensor
 from listener.training.data.sounds import BLOCK_SAMPLES, Sound
 
 Positions = NDArray[np.float64]
-
-_HEARD_SAMPLES = 1 << 17
 
 
 class SoundBank:
@@ -130,21 +127,6 @@ def on_device(values: NDArray[np.generic], device: torch.device) -> Tensor:
     """Bring an array to a device, without waiting for what the device is busy with."""
     tensor = torch.from_numpy(np.ascontiguousarray(values))
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
-
-def loudness_offset_db(samples: NDArray[np.int16], sample_rate: int) -> float:
-    """How much louder a sound is to the ear than its power says: A-weighted level less plain level, in dB.
-
-    A-weighting after IEC 61672-1, of the first eight seconds or so; 0 where there is no sound.
-    """
-    heard = samples[:_HEARD_SAMPLES].astype(np.float32)
-    n_fft = scipy.fft.next_fast_len(len(heard), real=True)
-    power = np.square(np.abs(scipy.fft.rfft(heard, n_fft)))
-    squared = np.square(scipy.fft.rfftfreq(n_fft, 1 / sample_rate))
-    weight = 12_194**2 * squared**2 / ((squared + 20.6**2) * (squared + 12_194**2))
-    weight /= np.sqrt((squared + 107.7**2) * (squared + 737.9**2))
-    weighted, plain = float(np.dot(power, weight**2)), float(power.sum())
-    return 10 * float(np.log10(weighted / plain)) + 2.0 if weighted > 0 else 0.0
 
 
 def _not_zero(samples: NDArray[np.int16]) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import scipy.fft
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from listener import synthesis
 from listener.training.augment.bank import on_device, overlapping
@@ -16,6 +17,9 @@ N_NOISES = 7
 """Colours of noise, from white to brown."""
 
 _ROOM_S = 0.75
+
+_AT_ONCE_ON_CPU = 4
+"""Always so many transforms together: how MKL rounds depends on that number, and a window must not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +63,17 @@ class Colours:
         made = _made(seed % (1 << 64), sample_rate, self._n_fft, n_room, self._n_noise, sizes)
         self._rooms, self._bands, self._noises = (torch.from_numpy(some).to(device) for some in made)
 
-    def through(self, rows: Tensor, rooms: NDArray[np.int64], bands: NDArray[np.int64]) -> Tensor:
-        """Pass each row through a room and a band: (n, n_samples) to the same; -1 is none."""
-        spectrum = torch.fft.rfft(rows, self._n_fft)
-        for bank, wanted in ((self._rooms, rooms), (self._bands, bands)):
-            (some,) = np.nonzero(wanted >= 0)
-            if len(some):
-                at = on_device(some, rows.device)
-                response = bank.index_select(0, on_device(wanted[some], rows.device))
-                spectrum.index_copy_(0, at, spectrum.index_select(0, at) * response)
-        coloured: Tensor = torch.fft.irfft(spectrum, self._n_fft)
-        return coloured[:, : self._n_samples]
+    def send_through(self, rows: Tensor, rooms: NDArray[np.int64], bands: NDArray[np.int64]) -> None:
+        """Pass each row, shape (n, n_samples), through a room and a band, in place; -1 is none."""
+        at_once = _AT_ONCE_ON_CPU if rows.device.type == "cpu" else len(rows)
+        for begin in range(0, len(rows), at_once):
+            end = begin + at_once
+            some = rows[begin:end]
+            padded = functional.pad(some, [0, 0, 0, at_once - len(some)])
+            spectrum = torch.fft.rfft(padded, self._n_fft)
+            _multiply(spectrum, self._rooms, rooms[begin:end])
+            _multiply(spectrum, self._bands, bands[begin:end])
+            some.copy_(torch.fft.irfft(spectrum, self._n_fft)[: len(some), : self._n_samples])
 
     def noise(self, colours: NDArray[np.int64], firsts: NDArray[np.float64]) -> Tensor:
         """Cut out noise of RMS 1.
@@ -86,6 +90,19 @@ class Colours:
         every = overlapping(self._noises, self._n_samples)
         rows: Tensor = every.index_select(0, on_device(at, self._noises.device))
         return rows
+
+
+def _multiply(spectrum: Tensor, bank: Tensor, wanted: NDArray[np.int64]) -> None:
+    """Multiply those rows of a spectrum with a response of the bank that want one."""
+    (some,) = np.nonzero(wanted >= 0)
+    if spectrum.device.type == "cpu":
+        # Row by row: what is left over at the end of a vectorised product is rounded otherwise.
+        for row in some.tolist():
+            spectrum[row] *= bank[wanted[row]]
+    elif len(some):
+        at = on_device(some, spectrum.device)
+        responses = bank.index_select(0, on_device(wanted[some], spectrum.device))
+        spectrum.index_copy_(0, at, spectrum.index_select(0, at) * responses)
 
 
 @lru_cache(maxsize=1)

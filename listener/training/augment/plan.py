@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.training.augment.bank import SoundBank, loudness_offset_db
+from listener.training.augment.bank import SoundBank
 from listener.training.augment.cast import Cast
 from listener.training.augment.codec import Losses, draw_losses
 from listener.training.augment.colour import N_NOISES
 from listener.training.augment.draws import Draws
+from listener.training.augment.hearing import loudness_offset_db, lowest_hz
 from listener.training.augment.placing import Placed, Placing
+from listener.training.augment.speed import BLOCK
 from listener.training.data.sounds import Sound
 from listener.training.recipe import Recipe
 
@@ -103,9 +105,12 @@ class Planner:
         for number, sound in enumerate(sounds):
             for label in recipe.data.uncertain.get(sound.label, ()):
                 self._uncertain[number, column[label]] = True
-        is_mixed = self._chances.mixup_chance > 0
+        is_mixed, is_coded = self._chances.mixup_chance > 0, self._chances.codec_chance > 0
         self._loudness_db = np.array(
             [loudness_offset_db(sound.samples, sample_rate) if is_mixed else 0.0 for sound in sounds]
+        )
+        self._lowest_hz = np.array(
+            [lowest_hz(sound.samples, sample_rate) if is_coded else 0.0 for sound in sounds]
         )
         self._is_one_of_many = recipe.fit.loss == "softmax"
 
@@ -131,6 +136,8 @@ class Planner:
             self._placing(draws, sounds[1]),
             self._placing(draws, sounds[2]),
         )
+        is_coded, losses = draws.chance(self._chances.codec_chance), draw_losses(draws)
+        highest_hz = np.where(is_coded, losses.cutoff_hz, np.inf)
         return Plan(
             parts=parts,
             gains=gains,
@@ -143,9 +150,9 @@ class Planner:
                 _gain(draws.uniform(*FAINT_NOISE_DB)),
             ),
             is_rounded=draws.chance(self._chances.noise_chance),
-            is_coded=draws.chance(self._chances.codec_chance),
-            losses=draw_losses(draws),
-            presence=self._presence(parts, shares),
+            is_coded=is_coded,
+            losses=losses,
+            presence=self._presence(parts, shares, highest_hz),
         )
 
     def _chosen(
@@ -206,7 +213,10 @@ class Planner:
         return _gain(np.where(is_noise, noise_db, level_db))
 
     def _presence(
-        self, parts: tuple[Placed, Placed, Placed], shares: NDArray[np.float64]
+        self,
+        parts: tuple[Placed, Placed, Placed],
+        shares: NDArray[np.float64],
+        highest_hz: NDArray[np.float64],
     ) -> NDArray[np.float32]:
         presence = np.zeros((len(shares), self._uncertain.shape[1]), np.float32)
         for part in parts:
@@ -214,8 +224,11 @@ class Planner:
         for part, share in zip(parts, shares.T, strict=False):
             column = self._columns[part.sounds]
             said = part.presence * share
-            if self._is_one_of_many:  # that there is none of it says nothing about what there is
-                said = np.where(part.presence == 0, np.nan, said)
+            # Of what lies above a coder's band next to nothing is left.
+            is_cut = self._lowest_hz[part.sounds] * (1 + part.percent / BLOCK) > highest_hz
+            # Where one sound has to be named, that there is none of it says nothing about what there is.
+            is_unknown = np.where(part.presence == 0, self._is_one_of_many, is_cut)
+            said = np.where(is_unknown, np.nan, said)
             told = (part.sounds >= 0) & (column >= 0) & ~(said == 0)
             presence[told, column[told]] = said[told]
         return presence

@@ -122,7 +122,8 @@ class SceneMaker:
         if len(slots) == 0:
             return
         every = _Parts(plan, slots, numbers)
-        rows = self._coloured(every, self._played(every))
+        rows = self._played(every)
+        self._send_through(every, rows)
         rms = torch.linalg.vector_norm(rows, dim=1) / self._tensor(np.sqrt(np.maximum(every.sounding, 1.0)))
         rows *= self._gains(every, plan, rms)[:, None]
         for slot in range(len(plan.parts)):
@@ -157,14 +158,12 @@ class SceneMaker:
         changed = self._speed(rows, on_device(every.percent[n_plain:], self._device))
         return torch.cat((plain, changed)) if n_plain else changed.contiguous()
 
-    def _coloured(self, every: "_Parts", rows: Tensor) -> Tensor:
-        """Pass those parts through rooms and bands that have any."""
+    def _send_through(self, every: "_Parts", rows: Tensor) -> None:
+        """Pass those parts through rooms and bands that have any, in place."""
         (some,) = np.nonzero((every.rooms >= 0) | (every.bands >= 0))
         if len(some):
             begin, end = int(some[0]), int(some[-1]) + 1  # `_Parts` keeps them together
-            coloured = self._colours.through(rows[begin:end], every.rooms[begin:end], every.bands[begin:end])
-            rows[begin:end] = coloured
-        return rows
+            self._colours.send_through(rows[begin:end], every.rooms[begin:end], every.bands[begin:end])
 
     def _record(self, plan: Plan, windows: Tensor) -> None:
         """Set the level, and add what a microphone, a converter and a coder add or take."""
