@@ -226,7 +226,11 @@ def _thresholds(card: ModelCard) -> str | None:
         return f"thresholds: '{unknown[0][:_LONGEST_NAME]}' is none of its labels"
     if wrong := [label for label, t in card.thresholds.items() if not 0 < t.off <= t.on <= 1]:
         return f"thresholds: '{wrong[0]}' needs 0 < off <= on <= 1"
-    if wrong := [label for label, t in card.thresholds.items() if not 1 <= (t.smooth or 1) <= MOST_SMOOTH]:
+    if wrong := [
+        label
+        for label, t in card.thresholds.items()
+        if t.smooth is not None and not 1 <= t.smooth <= MOST_SMOOTH
+    ]:
         return f"thresholds: '{wrong[0]}' needs smooth from 1 to {MOST_SMOOTH}"
     if wrong := [label for label, t in card.thresholds.items() if not 0 <= (t.release_s or 0) < math.inf]:
         return f"thresholds: '{wrong[0]}' needs release_s of 0 or more"

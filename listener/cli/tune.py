@@ -9,7 +9,6 @@ import click
 
 from listener.cli.common import table
 from listener.cli.judging import load, progress, warn
-from listener.errors import ListenerError
 
 if TYPE_CHECKING:
     from listener.events import LabelRule
@@ -42,15 +41,15 @@ def tune(bundle: Path, streams: Path, limit: float, out: Path | None, in_place: 
         raise click.UsageError("--out and --in-place: choose one")
     if not math.isfinite(limit):
         raise click.BadParameter("is no number of events", param_hint="--false-events-per-hour")
-    if out is not None and not out.parent.is_dir():
-        raise ListenerError(f"--out {out}: there is no folder {out.parent}")
     from listener.training.evaluate.evaluation import refuse_foreign
     from listener.training.evaluate.listening import listen
     from listener.training.evaluate.provenance import warnings_for_streams
     from listener.training.evaluate.references import find_streams
     from listener.training.tune.streams import tune as tune_by
-    from listener.training.tune.writing import settings, tuned_card, write_with_card
+    from listener.training.tune.writing import refuse_target, settings, tuned_card, write_with_card
 
+    if out is not None:
+        refuse_target(bundle, out)
     found = find_streams(streams)
     classifier, rules = load(bundle)
     refuse_foreign(found, classifier.card, streams)
@@ -74,16 +73,15 @@ def tune(bundle: Path, streams: Path, limit: float, out: Path | None, in_place: 
 
 def _doubts(tuned: "Tuned") -> Iterator[str]:
     if not tuned.is_supported:
-        clean = 3 / tuned.hours
         yield (
             f"{60 * tuned.hours:.1f} min of streams are too little for a limit of {tuned.limit_per_hour:g} "
-            f"false events an hour: even without any, up to {clean:.1f} an hour are possible (95 %); it takes "
-            f"{tuned.hours_needed:.1f} h"
+            f"false events an hour: it takes {tuned.hours_needed:.1f} h; after no false event at all, "
+            f"{3 / tuned.hours:.1f} an hour would still be possible (95 %)"
         )
     if not tuned.is_better and tuned.held_out is not None:
         yield (
-            f"on streams that they were not chosen from, the new rules are no better: F1 {tuned.held_out.f1:.3f}, "
-            f"{tuned.before.f1:.3f} before; more streams would tell more"
+            f"on streams that they were not chosen from, the new rules are no better: F1 "
+            f"{tuned.held_out.f1:.3f}, before {tuned.before.f1:.3f}; more streams would help"
         )
     if above := [one.label for one in tuned.labels if not one.keeps_to_limit]:
         yield f"no rule keeps to the limit for: {', '.join(above)}"

@@ -7,18 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.audio import decode
 from listener.classifiers.base import Classifier
 from listener.errors import AudioFileError
 from listener.offline import pool, score_windows
-from listener.sources.audiofile import AudioFile
 from listener.training.data.clip import Clip, Manifest
 from listener.training.data.manifest import refuse
 from listener.types import Samples
 
 Progress = Callable[[str, float], None]
 """Is told what is being listened to, and the share that is done, in [0, 1]."""
-
-_BLOCK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +85,8 @@ def read_clip(folder: Path, clip: Clip) -> tuple[Samples, int]:
         It cannot be read, or nothing is heard where the manifest says so.
     """
     path = folder / clip.path
-    with AudioFile(path) as file:
-        rate = file.rate_hz
-        first = round(clip.first_s * rate)
-        last = None if clip.active_s is None else first + round(clip.active_s * rate)
-        blocks = []
-        n_read = 0
-        while (last is None or n_read < last) and len(block := file.read(round(_BLOCK_S * rate))):
-            blocks.append(block)
-            n_read += len(block)
-    samples = np.concatenate([np.empty(0, np.float32), *blocks])[first:last]
-    if not samples.any():
+    decoded = decode(path, first_s=clip.first_s, duration_s=clip.active_s)
+    if not decoded.samples.any():
         where = f"from {clip.first_s:g} s on" if clip.first_s else "at all"
         raise AudioFileError(f"{path}: there is no sound {where}, only silence")
-    return samples, rate
+    return decoded.samples, decoded.sample_rate

@@ -156,14 +156,15 @@ def timeline_plot(heard: Heard, rules: Sequence[LabelRule | None]) -> str:
             )
         for event in found:
             _bar(axes, rows[event.label] - 0.36, event, color=WRONG if event in wrong else RIGHT)
-        for other in others:
+        for n, other in enumerate(others):
             _bar(axes, -1 - 0.16, other, color=OTHER)
-            axes.text(other.onset_s, -1.62, _plain(other.label), fontsize=6, va="top")
+            # By turns, so that neighbours do not lie upon each other.
+            axes.text(other.onset_s, -1.3 - 0.55 * (n % 2), _plain(other.label), fontsize=6, va="top")
         names = [_plain(label) for label in labels] + (["misleading sounds"] if others else [])
         axes.set_yticks([*rows.values(), *([-1] if others else [])], names)
         axes.set(
             xlim=(0, heard.duration_s),
-            ylim=(-2.1 if others else -0.7, max(0.7, len(labels) - 0.3)),
+            ylim=(-2.5 if others else -0.7, max(0.7, len(labels) - 0.3)),
             xlabel="seconds",
         )
         axes.spines["left"].set_visible(False)

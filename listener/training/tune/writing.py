@@ -1,5 +1,6 @@
 """Tuned rules in the card of a bundle, or as text for a configuration."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from listener.files import whole_file
 from listener.training.export.forms import load_network
 from listener.training.tune.streams import Tuned
 from listener.types import ModelCard, Thresholds
+
+_EARLIER = re.compile(r"(^|; )events of \d+ labels tuned by .*$")
+"""What an earlier tuning wrote into a card: nothing of it is left."""
 
 
 def tuned_card(card: ModelCard, tuned: Tuned, command: str) -> ModelCard:
@@ -37,7 +41,7 @@ def tuned_card(card: ModelCard, tuned: Tuned, command: str) -> ModelCard:
     )
     if not tuned.is_supported:
         how += f" (too little sound to say so: {tuned.hours_needed:.1f} h would)"
-    before = card.evaluation.split("; events of ")[0]  # of an earlier tuning nothing is left
+    before = _EARLIER.sub("", card.evaluation)
     return replace(
         card,
         thresholds={**card.thresholds, **changed},
@@ -74,18 +78,31 @@ def settings(rules: Mapping[str, LabelRule]) -> str:
     return text
 
 
+def refuse_target(bundle: Path, out: Path) -> None:
+    """Refuse a name that a copy of a bundle cannot have.
+
+    Raises
+    ------
+    ModelError
+        There is no such folder, or the name is that of another form of model.
+    """
+    if not out.parent.is_dir():
+        raise ModelError(f"--out {out}: there is no folder {out.parent}")
+    if is_onnx(bundle) != is_onnx(out):
+        raise ModelError(
+            f"--out {out}: must end as {bundle.name} does; `listener export` changes the form of a model"
+        )
+
+
 def write_with_card(bundle: Path, out: Path, card: ModelCard) -> None:
     """Write a bundle again, with another card; it is loaded and checked before it takes its place.
 
     Raises
     ------
     ModelError
-        The bundle is none, or the new one cannot be written or is untrue to its card.
+        The bundle is none, `refuse_target` does, or the new one cannot be written or is untrue to its card.
     """
-    if is_onnx(bundle) != is_onnx(out):
-        raise ModelError(
-            f"{out}: must end as {bundle.name} does: `listener export` changes the form of a model"
-        )
+    refuse_target(bundle, out)
     write, load = (_write_onnx, OnnxClassifier) if is_onnx(bundle) else (_write, TorchScriptClassifier)
     try:
         with whole_file(out) as half_written:
