@@ -10,6 +10,7 @@ KINDS = {
     "recording": "recordings:Recordings",
     "pcm": "pcm:Pcm",
     "bundle": "bundles:Bundles",
+    "onnx": "onnx_bundles:OnnxBundles",
     "broken": "broken:Broken",
 }
 """Module and class of each target."""

@@ -13,7 +13,13 @@ from tests.fuzz import campaign
 SEED = int(os.environ.get("LISTENER_FUZZ_SEED", "1"))
 FACTOR = float(os.environ.get("LISTENER_FUZZ_FACTOR", "1"))
 
-PARTS = {"config": (4, 6_500), "recording": (4, 10_000), "pcm": (2, 16_000), "bundle": (2, 1_250)}
+PARTS = {
+    "config": (4, 6_500),
+    "recording": (4, 10_000),
+    "pcm": (2, 16_000),
+    "bundle": (2, 1_250),
+    "onnx": (1, 2_500),
+}
 """Of each kind: how many parts, which are tests of their own as each test has its time, and their inputs."""
 
 LEAST_SHARE = 0.05
