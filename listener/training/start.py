@@ -5,13 +5,18 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from listener.classifiers.bundle import broken, read_card
 from listener.errors import ModelError
 from listener.files import is_file
 from listener.resources import bundled_models
 from listener.types import FeatureParameters
+
+LEAST_SHARE = 0.9
+"""Of the network's arrays of numbers, so many must fit: all but the last layer's, as a rule."""
+
+Weights = dict[str, Tensor]
 
 
 def find_start(path: Path, folder: Path) -> Path:
@@ -37,7 +42,7 @@ def fingerprint(path: Path) -> str:
 
 
 def begin_with(network: nn.Module, bundle: Path, features: FeatureParameters) -> int:
-    """Give a network the weights of a bundle wherever name and shape agree; the last layer seldom does.
+    """Give a network the weights of a bundle, wherever they fit: the last layer's seldom do.
 
     Parameters
     ----------
@@ -70,10 +75,20 @@ def begin_with(network: nn.Module, bundle: Path, features: FeatureParameters) ->
     except Exception as error:  # libtorch raises almost anything at a damaged file
         raise broken(bundle, error) from error
     own = network.state_dict()
-    taken = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
-    if not any(name.endswith("weight") for name in taken):
+    # Layers have had other names; what does not change is their order.
+    taken = max(_by_name(own, given), _by_order(own, given), key=len)
+    if len(taken) < LEAST_SHARE * len(own):
         raise ModelError(
-            f"{bundle}: is of another network than the recipe's (setting start_from): nothing fits"
+            f"{bundle}: is of another network than the recipe's: with start_from, it must be the same"
         )
     network.load_state_dict(own | taken)
     return len(taken)
+
+
+def _by_name(own: Weights, given: Weights) -> Weights:
+    return {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+
+
+def _by_order(own: Weights, given: Weights) -> Weights:
+    pairs = zip(own.items(), given.values(), strict=False)
+    return {name: theirs for (name, ours), theirs in pairs if ours.shape == theirs.shape}
