@@ -80,7 +80,8 @@ def decode(
     -------
     DecodedAudio
         Its ``samples`` are float32 in [-1, 1], and the beginning of ``out`` where that was given; what is no
-        number became 0, what is too loud was cut off. ``torch.from_dlpack(samples)`` shares them.
+        number became 0, what is too loud was cut off. Another ``sample_rate`` may overshoot a little, as it
+        does live. ``torch.from_dlpack(samples)`` shares them.
 
     Raises
     ------
@@ -166,11 +167,9 @@ class _Resampling:
 
     def __init__(self, from_hz: int, to_hz: int, shape: tuple[int, ...]) -> None:
         channels = shape[0] if shape else 1
-        self._flat = not shape
         self._stream = soxr.ResampleStream(from_hz, to_hz, channels, dtype="float32", quality="HQ")
 
     def push(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
-        """Take (n_samples,) or (n_channels, n_samples), give the same at the other rate, in [-1, 1]."""
-        ready: NDArray[np.float32]
-        ready = self._stream.resample_chunk(np.ascontiguousarray(samples.T), last=last).T
-        return np.clip(ready, -1.0, 1.0, out=ready)  # a filter overshoots
+        """Take (n_samples,) or (n_channels, n_samples), give the same at the other rate."""
+        ready: NDArray[np.float32] = self._stream.resample_chunk(np.ascontiguousarray(samples.T), last=last)
+        return ready.T

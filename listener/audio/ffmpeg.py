@@ -133,7 +133,7 @@ class FfmpegReader(Reader):
             if packet.pts is not None:
                 end = packet.pts + (packet.duration or 0)
                 self._ended[packet.stream_index] = max(end, self._ended.get(packet.stream_index, end))
-            if packet.stream_index != self._tracks.stream.index:
+            if packet.stream_index != self._tracks.stream.index or not packet.size:
                 continue
             try:
                 frames = self._tracks.stream.decode(packet)
@@ -144,6 +144,7 @@ class FfmpegReader(Reader):
             for frame in frames:
                 started = True
                 yield frame
+        yield from self._tracks.stream.decode(None)  # what the decoder has held back
 
     def _filtered(self, filters: str) -> Iterator["AudioFrame"]:
         from listener.audio.filters import FilterChain
@@ -266,8 +267,8 @@ def _kind(frame: "AudioFrame") -> tuple[str, int, int]:
 def _planes(frame: "AudioFrame") -> list[NDArray[Any]]:
     """View a frame's samples, one array for each channel."""
     dtype = np.dtype(_DTYPES[frame.format.packed.name])
-    if frame.format.is_planar:
-        return [np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in frame.planes]
     channels = frame.layout.nb_channels
+    if frame.format.is_planar:  # of eight planes PyAV 18 lists nine
+        return [np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in frame.planes[:channels]]
     packed = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * channels)
     return list(packed.reshape(-1, channels).T)

@@ -10,6 +10,9 @@ from av.filter.context import FilterContext
 
 from listener.errors import AudioFileError, one_line, printable
 
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""FFmpeg's own guess where a file does not say which channel is which."""
+
 
 class FilterChain:
     """Filters in a row.
@@ -40,6 +43,11 @@ class FilterChain:
                 time_base=first.time_base or Fraction(1, rate),
             )
         ]
+        if first.layout.name.endswith("channels") and first.layout.nb_channels in _LAYOUTS:
+            layout = _LAYOUTS[
+                first.layout.nb_channels
+            ]  # of channels without a place, some filters touch none
+            nodes.append(self._graph.add("aformat", f"channel_layouts={layout}"))
         nodes += [self._add(name, arguments) for name, arguments in split_chain(text)]
         nodes.append(self._graph.add("abuffersink"))
         try:
