@@ -7,6 +7,7 @@ as ``checkpoint.next.pt``; whoever is killed meanwhile leaves a whole file under
 import io
 import logging
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,14 @@ class CheckpointFile:
         self._what = what
 
     def read(self) -> dict[str, Any] | None:
-        """Give the newest that is whole; None if there is none at all.
+        """Give the newest that is whole; None if there is none at all. What was written half is deleted.
 
         Raises
         ------
         DatasetError
             It is of another training, it cannot be read, or all that there are are broken.
         """
+        self._tidy_up()
         broken: list[str] = []
         for path in _newest_first(self.path):
             if not is_file(path):
@@ -60,6 +62,9 @@ class CheckpointFile:
             self._check(path, content)
             for problem in broken:
                 _logger.warning("%s; the training goes on from %s", problem, path.name)
+            if path == _newest_first(self.path)[0]:
+                with suppress(OSError):
+                    self._name()
             return content
         if broken:
             raise DatasetError(f"{broken[0]}; --fresh starts over")
@@ -75,20 +80,33 @@ class CheckpointFile:
         """
         in_memory = io.BytesIO()
         torch.save({"format": FORMAT, "what": self._what, **content}, in_memory)
-        unnamed, _, previous = _newest_first(self.path)
+        unnamed = _newest_first(self.path)[0]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(unnamed) as half_written:
                 half_written.write_bytes(in_memory.getbuffer())
-            if is_file(self.path):
-                self.path.replace(previous)
-            unnamed.replace(self.path)
+            self._name()
         except OSError as error:
             reason = error.strerror or one_line(error)
             raise DatasetError(
                 f"{printable(self.path)}: the checkpoint cannot be written: {reason}; "
                 "the same command goes on from the one before"
             ) from error
+
+    def _name(self) -> None:
+        """Give the newest its name, and the one that had it the name of the one before."""
+        unnamed, newest, previous = _newest_first(self.path)
+        if not is_file(unnamed):
+            return
+        if is_file(newest):
+            newest.replace(previous)
+        unnamed.replace(newest)
+
+    def _tidy_up(self) -> None:
+        """Delete what someone who was killed had not written in full: see `whole_file`."""
+        for half_written in self.path.parent.glob(f".{_newest_first(self.path)[0].name}.*"):
+            with suppress(OSError):
+                half_written.unlink()
 
     def _check(self, path: Path, content: dict[str, Any]) -> None:
         if content.get("format") != FORMAT:

@@ -93,7 +93,7 @@ def fit(
     file = CheckpointFile(checkpoint, what)
     training.resume(file)
     if not training.is_finished:
-        with Scalars(scalars if training.is_first else None, training.done) as figures:
+        with Scalars(scalars if training.is_first else None, training.done + 1) as figures:
             _train(training, file, progress, held_out, figures)
     return training.trained
 
