@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listener.cli.record_takes import TakeReader, refuse_contradictions, take_paths
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -40,27 +42,59 @@ METER_WIDTH = 40
 )
 @click.option("--rate", type=click.IntRange(1_000, 768_000), help="Sample rate to ask the device for, in Hz.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-def record(duration: float | None, out: Path | None, force: bool, **microphone_options: Any) -> None:
+@click.option("--label", help="What is heard: for training data, with --into.")
+@click.option(
+    "--into", type=click.Path(path_type=Path), help="Folder in which one called LABEL gets the recordings."
+)
+@click.option("--count", type=click.IntRange(1, 9_999), help="Record so many of -d seconds, one by one.")
+def record(
+    duration: float | None,
+    out: Path | None,
+    force: bool,
+    label: str | None,
+    into: Path | None,
+    count: int | None,
+    **microphone_options: Any,
+) -> None:
     """Record from the microphone, with a meter, for -d seconds or until Ctrl-C.
 
     Whatever ends it, Ctrl-C or a microphone that is gone, what was heard is kept.
+
+    For training data: --label doorbell --into sounds -d 3 --count 20 records twenty of three seconds, no
+    sample lost between them, into sounds/doorbell.
     """
     # While these are loaded nobody would read the microphone.
     import rich.live  # noqa: F401
     import soundfile  # noqa: F401
 
-    path = _destination(out, force)
+    refuse_contradictions(duration, out, label, into, count)
     microphone = _microphone(**microphone_options)
-    recording = _Recording(path)
+    if label is None or into is None:
+        _record([_destination(out, force)], microphone, duration)
+        return
+    with take_paths(label, into, count or 1) as paths:
+        _record(paths, microphone, duration)
+
+
+def _record(paths: list[Path], microphone: "Microphone", duration: float | None) -> None:
+    """Record one file after the other; whatever is heard between them is in the next."""
+    reader = TakeReader(microphone)
+    rate_hz = n_heard = 0
     try:
-        recording.begin(microphone.open())
-        _copy(microphone, recording, duration)
+        for number, path in enumerate(paths, start=1):
+            recording = _Recording(path)
+            try:
+                rate_hz = rate_hz or microphone.open()
+                recording.begin(rate_hz)
+                _copy(reader, recording, duration, f"{number}/{len(paths)} " if len(paths) > 1 else "")
+            finally:
+                recording.finish()
+                n_heard += recording.n_samples
     except KeyboardInterrupt:
-        if duration is not None or not recording.n_samples:
+        if duration is not None or not n_heard:
             raise
     finally:
         microphone.close()
-        recording.finish()
 
 
 class _Recording:
@@ -125,7 +159,7 @@ class _Meter:
     def __init__(self) -> None:
         self._highest = 0.0
 
-    def line(self, samples: "Samples", recording: _Recording) -> "Text":
+    def line(self, samples: "Samples", recording: _Recording, title: str) -> "Text":
         import numpy as np
         from rich.text import Text
 
@@ -138,13 +172,13 @@ class _Meter:
         bar = "█" * filled + "·" * (METER_WIDTH - filled)
         colour = "red" if peak >= 1.0 - 2**-15 else "green"
         seconds = recording.n_samples / recording.rate_hz
-        text = Text.assemble(f"{seconds:7.1f} s  ", (bar, colour))
+        text = Text.assemble(f"{title}{seconds:7.1f} s  ", (bar, colour))
         return text.append(
             f"  rms {rms_db:6.1f}  peak {decibels(peak):6.1f}  highest {decibels(self._highest):6.1f} dBFS"
         )
 
 
-def _copy(microphone: "Microphone", recording: _Recording, duration: float | None) -> None:
+def _copy(reader: TakeReader, recording: _Recording, duration: float | None, title: str) -> None:
     """Write what the microphone gives until ``duration`` seconds are written."""
     from rich.console import Console
     from rich.live import Live
@@ -154,14 +188,15 @@ def _copy(microphone: "Microphone", recording: _Recording, duration: float | Non
     wanted = None if duration is None else max(1, round(duration * recording.rate_hz))
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while wanted is None or recording.n_samples < wanted:
-            chunk = microphone.read(READ_TIMEOUT_S)
+            chunk = reader.read(READ_TIMEOUT_S)
             if chunk is None:
                 continue
             samples = chunk.samples if wanted is None else chunk.samples[: wanted - recording.n_samples]
             recording.write(samples)
             recording.lost += chunk.overflowed
+            reader.give_back(chunk, len(samples))
             if console.is_terminal:
-                live.update(meter.line(samples, recording), refresh=True)
+                live.update(meter.line(samples, recording, title), refresh=True)
 
 
 def _destination(out: Path | None, force: bool) -> Path:

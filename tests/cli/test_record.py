@@ -91,6 +91,76 @@ def test_a_duration_is_kept_to_the_sample(virtual_microphone: VirtualMicrophone,
     assert soundfile.info(out).frames == 8_160
 
 
+def test_takes_of_a_label_follow_each_other_without_a_gap(
+    virtual_microphone: VirtualMicrophone, tmp_path: Path
+) -> None:
+    into = tmp_path / "sounds"
+    process = start("--label", "door bell", "--into", into, "-d", "0.35", "--count", "6")
+    wait_for(virtual_microphone.is_listened_to)
+    played = noise(PLAYED_S * RATE)
+    virtual_microphone.play_array(played)
+    code, stdout, err = finish(process)
+    assert (code, err) == (0, "")
+    assert stdout.count("0.3 s at 16000 Hz") + stdout.count("0.4 s at 16000 Hz") == 6
+    takes = sorted((into / "door bell").iterdir())
+    assert [re.sub(r"\d{8}-\d{6}", "TIME", path.name) for path in takes] == [
+        f"door_bell-TIME-000{number}.wav" for number in range(1, 7)
+    ]
+    assert [soundfile.info(path).frames for path in takes] == [5_600] * 6
+    heard = np.concatenate([soundfile.read(path, dtype="int16")[0] for path in takes])
+    heard = heard[np.flatnonzero(heard)[0] :]
+    assert len(heard) > 5_600
+    assert np.array_equal(heard, played[: len(heard)])
+
+
+def test_takes_never_replace_others(virtual_microphone: VirtualMicrophone, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert record("--label", "dog", "--into", tmp_path, "-d", "0.05", "--count", "2")[0] == 0
+    assert len(list((tmp_path / "dog").iterdir())) == 4
+
+
+def test_ctrl_c_among_takes_keeps_those_that_are_there(
+    virtual_microphone: VirtualMicrophone, tmp_path: Path
+) -> None:
+    process = start("--label", "dog", "--into", tmp_path, "-d", "0.3", "--count", "9000")
+    folder = tmp_path / "dog"
+    wait_for(lambda: folder.is_dir() and len(list(folder.glob("*.wav"))) >= 3)
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    lengths = [soundfile.info(path).frames for path in sorted(folder.iterdir())]
+    assert lengths[:3] == [4_800] * 3
+    assert set(lengths[:-1]) == {4_800}
+
+
+@pytest.mark.parametrize("label", ["a/b", "..", ".hidden", " ", "a\nb"])
+def test_a_label_that_cannot_be_a_folder(label: str, tmp_path: Path) -> None:
+    code, out, err = record("--label", label, "--into", tmp_path / "sounds", "-d", "1")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.endswith(": cannot be the name of a folder\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--label", "dog"], "--label and --into go together."),
+        (["--into", "x"], "--label and --into go together."),
+        (["--count", "3", "-d", "1"], "--count needs --duration, --label and --into."),
+        (["--count", "3", "--label", "dog", "--into", "x"], "--count needs --duration, --label and --into."),
+        (["--out", "a.wav", "--label", "dog", "--into", "x"], "--into names the files: leave out --out."),
+    ],
+)
+def test_options_that_do_not_go_together(arguments: list[str], message: str) -> None:
+    code, out, err = record(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_without_a_microphone_no_folder_is_left(no_audio_system: None, tmp_path: Path) -> None:
+    assert record("--label", "dog", "--into", tmp_path / "sounds", "-d", "1")[0] == 1
+    assert not (tmp_path / "sounds").exists()
+
+
 def test_ctrl_c_before_the_duration_is_an_interrupt_that_keeps_the_file(
     virtual_microphone: VirtualMicrophone, tmp_path: Path
 ) -> None:
