@@ -62,7 +62,9 @@ class Data(Options):
 class Augmentation(Options):
     """How a window is made; `listener.training.augment` says what each chance is of.
 
-    With every chance at 0, a window is a piece of one clip, as it is.
+    With ``event_chance`` at 1, every other chance and ``speed`` at 0, ``shift`` false and ``level_db`` null,
+    a window is a piece of one clip, as it is. Where ``fit.loss`` is softmax, exactly one label is right:
+    every window holds an event, and none a second one, whatever these two chances say.
     """
 
     event_chance: Fraction = 0.8
@@ -72,23 +74,24 @@ class Augmentation(Options):
     background_chance: Fraction = 0.6
     """The event lies on a background."""
     mixup_chance: Fraction = 0.0
-    """Two events are mixed at a random share, and the labels with them (Tokozume et al., 2018)."""
+    """Two events are mixed, as loud as a random share says, and the labels with them (Tokozume et al., 2018)."""
     room_chance: Fraction = 0.3
     """A sound is heard through a synthetic room."""
     filter_chance: Fraction = 0.5
     """A sound is heard through a band-limited microphone."""
     codec_chance: Fraction = 0.0
-    """The window went through a lossy coder: few bits, or few kHz."""
+    """The window went through a lossy coder: rough bands, few bits, or few kHz."""
     speed: float = Field(default=0.15, ge=0, lt=0.5)
-    """Largest relative change of speed (and with it of pitch)."""
+    """Largest relative change of speed (and with it of pitch), in steps of 0.01."""
     shift: bool = True
-    """A clip begins anywhere in the window; else a window is filled from any point of the clip on."""
+    """A clip begins anywhere in the window; else the window is filled with any piece of the clip, and a clip
+    that is shorter is repeated."""
     snr_db: tuple[float, float] = (0.0, 40.0)
     """Event above background."""
     level_db: tuple[float, float] | None = (-50.0, -8.0)
     """RMS of a whole window, below full scale; None leaves it."""
     noise_chance: Fraction = 0.5
-    """Faint noise of some colour is added, and the window is rounded to 16 bits."""
+    """Faint noise of some colour is added; and, by the same chance again, the window is rounded to 16 bits."""
     mask_chance: Fraction = 0.5
     """Bands and frames are covered, each twice by this chance (Park et al., "SpecAugment", 2019)."""
     masked_bands: int = Field(default=10, ge=0)

@@ -1,6 +1,7 @@
 """Windows that are made of sounds whose content is known: what was asked for can be measured in them."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -403,6 +404,19 @@ def test_samples_are_rounded_to_16_bits(make_maker: MakeMaker) -> None:
     ).batch(step=0, size=4)
     steps = batch.waveforms * 32_768
     assert torch.equal(steps, steps.round())
+
+
+def test_nobody_waits_for_the_device(
+    make_recipe: Callable[..., Recipe], scenery: list[Sound], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device that holds no values, whatever looks at one fails."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # does not know this device
+    for levels in (None, (-50.0, -8.0)):
+        recipe = make_recipe(augmentation=EVERYTHING | {"level_db": levels})
+        batch = SceneMaker(recipe, (*LABELS, "smoke_alarm"), scenery, HOUSEHOLD, "meta").batch(0, 32)
+        assert batch.waveforms.device.type == batch.presence.device.type == "meta"
+        masks = Masks(recipe.augmentation, recipe.seed)
+        assert masks(torch.empty((32, 64, 128), device="meta"), step=0).shape == (32, 64, 128)
 
 
 class TestMasks:
