@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from listener.errors import AudioFileError, DatasetError, printable
 from listener.levels import decibels
+from listener.training.data.bandwidth import Bandwidth
 from listener.training.data.frames import Frames
 from listener.types import Samples
 
@@ -23,12 +24,6 @@ BLOCK_S = 0.01
 
 QUIET_BELOW_LOUDEST_DB = 40.0
 """A block is quiet if it is further below the loudest: `listener.training.data.sounds` says why."""
-
-N_FFT = 2_048
-"""Of the spectrum that the bandwidth is read from."""
-
-BANDWIDTH_BELOW_PEAK_DB = 70.0
-"""Where the mean spectrum has fallen this far below its highest band, there is no sound any more."""
 
 _READ_SAMPLES = 1 << 19
 
@@ -58,7 +53,7 @@ class Measured:
     quiet_share: float
     """Of its time, 0 to 1: blocks `QUIET_BELOW_LOUDEST_DB` below the loudest, and more; silent ones, too."""
     bandwidth_hz: float
-    """Highest frequency within `BANDWIDTH_BELOW_PEAK_DB` of the strongest; 0 where it is silent."""
+    """Highest frequency that holds sound: see `Bandwidth`; 0 where it is silent."""
     sha256: str
     """Of the file."""
     sound_sha256: str
@@ -102,8 +97,8 @@ def measure(path: Path, spectrum: bool = False) -> Measured:
         name the file.
     """
     try:
-        content = _hash(path)
-        with Frames(path) as recording:
+        with Frames(path) as recording:  # which refuses what is no file: a pipe might never end
+            content = _hash(path)
             sums = _Sums(recording.sample_rate, spectrum)
             while (frames := recording.read(_READ_SAMPLES)).shape[1]:
                 sums.add(frames)
@@ -129,7 +124,7 @@ class _Sums:
         self._peak = self._energy = 0.0
         self._powers: list[NDArray[np.float64]] = []
         self._silent: list[NDArray[np.bool_]] = []
-        self._spectrum = np.zeros(N_FFT // 2 + 1) if spectrum else None
+        self._bandwidth = Bandwidth(SILENT_BELOW) if spectrum else None
         self._sound = hashlib.sha256(str(sample_rate).encode())
 
     def add(self, frames: NDArray[np.float32]) -> None:
@@ -140,8 +135,8 @@ class _Sums:
         self._peak = max(self._peak, float(np.abs(frames).max()))
         mono = frames[0] if len(frames) == 1 else frames.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._note_edges(mono)
-        if self._spectrum is not None:
-            self._spectrum += _power_spectrum(mono)
+        if self._bandwidth is not None:
+            self._bandwidth.add(mono)
         self._n_samples += len(mono)
         self._add_blocks(np.concatenate((self._rest, mono)))
 
@@ -197,23 +192,9 @@ class _Sums:
             rms_db=decibels(np.sqrt(self._energy / (end - first)) if end > first else 0.0),
             silent_share=float(silent.mean()),
             quiet_share=float(quiet.mean()),
-            bandwidth_hz=self._bandwidth_hz(recording.sample_rate),
+            bandwidth_hz=0.0
+            if self._bandwidth is None
+            else self._bandwidth.highest_hz(recording.sample_rate),
             sha256=content,
             sound_sha256=self._sound.hexdigest(),
         )
-
-    def _bandwidth_hz(self, sample_rate: int) -> float:
-        if self._spectrum is None or not self._spectrum.any():
-            return 0.0
-        floor = self._spectrum.max() * 10 ** (-BANDWIDTH_BELOW_PEAK_DB / 10)
-        return float(np.flatnonzero(self._spectrum >= floor)[-1] * sample_rate / N_FFT)
-
-
-def _power_spectrum(mono: Samples) -> NDArray[np.float64]:
-    """Sum of the power spectra of Hann-windowed frames that lie side by side, shape (N_FFT / 2 + 1,)."""
-    n_frames = -(-len(mono) // N_FFT)
-    padded = np.zeros(n_frames * N_FFT, np.float32)
-    padded[: len(mono)] = mono
-    frames = np.fft.rfft(padded.reshape(n_frames, N_FFT) * np.hanning(N_FFT), axis=1)
-    total: NDArray[np.float64] = np.square(np.abs(frames)).sum(axis=0)
-    return total

@@ -99,7 +99,7 @@ def _clip(path: str, label: str, fold: str, source: str, take: str, is_esc10: bo
         title=Path(path).name,
         licence="CC-BY-NC-3.0",
         source_url=f"https://freesound.org/s/{source}/",
-        tags={"esc10": "1" if is_esc10 else "", "take": take},
+        tags={"esc10": "1" if is_esc10 else "0", "take": take},
     )
 
 

@@ -1,0 +1,101 @@
+"""Which clips a recipe learns from, and folds that share no source."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listener.errors import DatasetError
+from listener.training.data.choose import choose, deal, group_of
+from listener.training.data.clip import Clip
+from listener.training.data.manifest import read_manifest
+from listener.training.recipe import Recipe, read_recipe
+from tests.training.conftest import read_rows, write_rows
+
+MakeRecipe = Callable[..., Recipe]
+DATA_SETS = st.lists(
+    st.builds(
+        Clip,
+        path=st.integers(0, 30).map(str),
+        label=st.sampled_from("abc"),
+        group=st.sampled_from(["", "one", "two", "three", "four"]),
+        first_s=st.integers(0, 3).map(float),
+    ),
+    max_size=60,
+    unique_by=lambda clip: (clip.path, clip.first_s),
+)
+FOLDS = st.integers(2, 6)
+
+
+@given(clips=DATA_SETS, n_folds=FOLDS, seed=st.integers(0, 100))
+def test_no_group_is_split_and_every_clip_is_dealt_once(clips: list[Clip], n_folds: int, seed: int) -> None:
+    dealt = deal(clips, n_folds, seed)
+    assert Counter((clip.path, clip.first_s) for clip in dealt) == Counter((c.path, c.first_s) for c in clips)
+    assert {clip.fold for clip in dealt} <= {str(fold + 1) for fold in range(n_folds)}
+    folds: dict[tuple[bool, str], set[str]] = {}
+    for clip in dealt:
+        folds.setdefault(group_of(clip), set()).add(clip.fold)
+    assert all(len(found) == 1 for found in folds.values())
+
+
+@given(clips=DATA_SETS, n_folds=FOLDS, data=st.data())
+def test_the_deal_does_not_depend_on_the_order(clips: list[Clip], n_folds: int, data: st.DataObject) -> None:
+    assert deal(data.draw(st.permutations(clips)), n_folds) == deal(clips, n_folds)
+
+
+@given(counts=st.lists(st.integers(1, 12), min_size=1, max_size=5), n_folds=FOLDS, seed=st.integers(0, 9))
+def test_labels_are_spread_evenly(counts: list[int], n_folds: int, seed: int) -> None:
+    clips = [Clip(f"{label}-{number}", str(label)) for label, n in enumerate(counts) for number in range(n)]
+    dealt = Counter((clip.label, clip.fold) for clip in deal(clips, n_folds, seed))
+    for label in {clip.label for clip in clips}:
+        in_fold = [dealt[label, str(fold + 1)] for fold in range(n_folds)]
+        assert max(in_fold) - min(in_fold) <= 1
+
+
+def test_every_clip_of_a_recipe_is_found(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    manifest = choose(read_manifest(tiny_data), make_recipe())
+    assert [clip.label for clip in manifest] == ["high", "low", "high", "low", "hiss"]
+    assert set(manifest.folds) == {"1", "2"}
+    assert [clip.judged for clip in manifest] == [True, True, True, True, False]
+
+
+def test_clips_are_chosen_by_any_column(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    rows = read_rows(tiny_data)
+    rows[-1]["clean"] = "0"
+    write_rows(tiny_data, rows)
+    recipe = make_recipe(data={"where": {"clean": ["1"]}})
+    assert "hiss" not in choose(read_manifest(tiny_data), recipe).labels
+    with pytest.raises(DatasetError, match="chooses by 'spotless', a column that the manifest does not have"):
+        choose(read_manifest(tiny_data), make_recipe(data={"where": {"spotless": ["1"]}}))
+
+
+@pytest.mark.parametrize("fold", ["1", "2"])
+def test_no_clip_is_on_both_sides_of_a_split(tiny_data: Path, make_recipe: MakeRecipe, fold: str) -> None:
+    manifest = choose(read_manifest(tiny_data), make_recipe())
+    kept, held_out = manifest.without([fold]), manifest.only([fold])
+    assert {clip.path for clip in kept}.isdisjoint(clip.path for clip in held_out)
+    assert len(kept.clips) + len(held_out.clips) == len(manifest.clips)
+
+
+def test_what_is_missing_is_named(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    rows = read_rows(tiny_data)
+    (tiny_data / rows[0]["path"]).unlink()
+    write_rows(tiny_data, [row for row in rows if (row["label"], row["fold"]) != ("high", "2")])
+    with pytest.raises(DatasetError) as error:
+        choose(read_manifest(tiny_data), make_recipe())
+    lines = str(error.value).splitlines()
+    assert any(line.endswith("1-low.flac: is missing") for line in lines)
+    assert any("label 'high' has no clip in fold 2" in line for line in lines)
+
+
+def test_real_folds_share_no_source(data: Path) -> None:
+    recipe = read_recipe(Path(__file__).parents[3] / "recipes" / "household.yaml")
+    clips = [clip for clip in choose(read_manifest(data), recipe) if clip.dataset == "esc50"]
+    folds: dict[str, set[str]] = {}
+    for clip in clips:
+        folds.setdefault(Path(clip.path).stem.split("-")[1], set()).add(clip.fold)
+    assert len(clips) > 900
+    assert all(len(found) == 1 for found in folds.values())
