@@ -333,7 +333,7 @@ class Branching(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[0] > 100:
-            return torch.cat([torch.matmul(sound * self.window, self.last) for sound in x.split(1)])
+            return torch.cat([torch.matmul(sound * self.window, self.last) for sound in torch.split(x, 1)])
         return torch.matmul(x * self.window, self.last)
 
 

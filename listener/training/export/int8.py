@@ -67,16 +67,17 @@ def quantise(model: bytes, windows: Sequence[NDArray[np.float32]]) -> bytes:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    graph = onnx.load_model_from_string(model).graph
-    outside = [node.name for node in graph.node if node.name.startswith(FRONT_END)]
+    whole = onnx.load_model_from_string(model)
+    _name_constants(whole.graph)
+    outside = [node.name for node in whole.graph.node if node.name.startswith(FRONT_END)]
     with tempfile.TemporaryDirectory(prefix="listener-int8-") as folder, _without_advice():
         before, after = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        before.write_bytes(model)
+        before.write_bytes(whole.SerializeToString())
         try:
             quantize_static(
                 before,
                 after,
-                _reader(graph.input[0].name, windows),
+                _reader(whole.graph.input[0].name, windows),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(QUANTISED),
                 per_channel=True,
@@ -88,6 +89,20 @@ def quantise(model: bytes, windows: Sequence[NDArray[np.float32]]) -> bytes:
         except Exception as error:  # ONNX Runtime has a tree of errors of its own, below Exception
             raise ModelError(f"this network cannot be calibrated: {last_line(error)}") from error
         return after.read_bytes()
+
+
+def _name_constants(graph: Any) -> None:
+    """Let nodes name constants themselves: torch writes equal ones once, and for the rest "the same as".
+
+    A convolution whose bias is such a reference would be left out.
+    """
+    constants = {constant.name for constant in graph.initializer}
+    aliases = [node for node in graph.node if node.op_type == "Identity" and node.input[0] in constants]
+    meant = {node.output[0]: node.input[0] for node in aliases}
+    for node in aliases:
+        graph.node.remove(node)
+    for node in graph.node:
+        node.input[:] = [meant.get(name, name) for name in node.input]
 
 
 def _reader(name: str, windows: Sequence[NDArray[np.float32]]) -> Any:
