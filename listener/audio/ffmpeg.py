@@ -16,7 +16,7 @@ from listener.audio.info import AudioInfo
 from listener.audio.mixing import Frames
 from listener.audio.origin import Origin
 from listener.audio.reader import MOST_VALUES, Reader
-from listener.errors import AudioFileError
+from listener.errors import AudioFileError, one_line
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
@@ -159,6 +159,8 @@ class FfmpegReader(Reader):
     def _check_end(self) -> None:
         """Refuse to end before the container's own end."""
         promised_s = self._tracks.promised_s
+        if error := self._tracks.file.error:
+            raise AudioFileError(f"{self.name} cannot be read: {error.strerror or one_line(error)}")
         if self._broken:
             raise self.cut(promised_s)
         if promised_s is None:
@@ -172,6 +174,31 @@ class FfmpegReader(Reader):
             raise self.cut(promised_s)
 
 
+class _File:
+    """What FFmpeg reads: a file that raises nothing, as PyAV prints what is raised while FFmpeg goes on."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def read(self, n_bytes: int) -> bytes:
+        try:
+            return self._file.read(n_bytes)
+        except OSError as error:
+            self.error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go there; a damaged file sends FFmpeg to places before its beginning."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
 class _Tracks:
     """An open container and one of its audio tracks."""
 
@@ -182,7 +209,7 @@ class _Tracks:
 
         self.errors = (av.FFmpegError, EOFError)
         self._opened = ExitStack()
-        file = self._opened.enter_context(origin.opened())
+        self.file = file = _File(self._opened.enter_context(origin.opened()))
         try:
             self.container = av.open(
                 file,
@@ -212,7 +239,7 @@ class _Tracks:
         self.container.close()
         self._opened.close()
 
-    def _refused(self, origin: Origin, file: IO[bytes]) -> AudioFileError:
+    def _refused(self, origin: Origin, file: _File) -> AudioFileError:
         file.seek(_MP4_AT)
         is_mp4 = file.read(len(_MP4)) == _MP4
         self._opened.close()
