@@ -13,14 +13,37 @@ os.environ |= {"OMP_NUM_THREADS": "1", **TORCH_SETTINGS}
 
 import torch
 
-from benchmarks import actions, camera, cost, decode, export, features, model, reaction, report, startup
+from benchmarks import (
+    actions,
+    camera,
+    cost,
+    decode,
+    export,
+    features,
+    features_in_training,
+    model,
+    reaction,
+    report,
+    startup,
+)
 from benchmarks.findings import FULL, QUICK, Finding
 from benchmarks.timing import pin
 from listener.resources import bundled_models
 
 BENCHMARKS = {
     module.GROUP: module.measure
-    for module in (decode, features, model, export, cost, reaction, actions, camera, startup)
+    for module in (
+        decode,
+        features,
+        features_in_training,
+        model,
+        export,
+        cost,
+        reaction,
+        actions,
+        camera,
+        startup,
+    )
 }
 
 
