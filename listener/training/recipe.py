@@ -74,7 +74,7 @@ class Augmentation(Options):
     background_chance: Fraction = 0.6
     """The event lies on a background."""
     mixup_chance: Fraction = 0.0
-    """Two events are mixed, as loud as a random share says, and the labels with them (Tokozume et al., 2018)."""
+    """Two events are mixed, as loud as a random share says, and so are labels (Tokozume et al., 2018)."""
     room_chance: Fraction = 0.3
     """A sound is heard through a synthetic room."""
     filter_chance: Fraction = 0.5
@@ -91,7 +91,7 @@ class Augmentation(Options):
     level_db: tuple[float, float] | None = (-50.0, -8.0)
     """RMS of a whole window, below full scale; None leaves it."""
     noise_chance: Fraction = 0.5
-    """Faint noise of some colour is added; and, by the same chance again, the window is rounded to 16 bits."""
+    """Faint noise of some colour is added; by the same chance again, the window is rounded to 16 bits."""
     mask_chance: Fraction = 0.5
     """Bands and frames are covered, each twice by this chance (Park et al., "SpecAugment", 2019)."""
     masked_bands: int = Field(default=10, ge=0)
