@@ -181,7 +181,7 @@ def _print(found: "Scan") -> None:
 def _summary(found: "Scan") -> str:
     """A row for each label, with the clips in each fold."""
     from listener.errors import printable
-    from listener.training.data.choose import group_of
+    from listener.training.data.deal import group_of
 
     manifest = found.manifest
     folds = manifest.folds if len(manifest.folds) <= MOST_FOLDS_SHOWN else ()

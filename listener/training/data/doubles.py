@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from listener.errors import printable
-from listener.training.data.choose import group_of
 from listener.training.data.clip import Clip
+from listener.training.data.deal import group_of
 from listener.training.data.manifest import in_order
 from listener.training.data.measure import Measured
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 from listener.errors import DatasetError, printable
 from listener.training.data.check import split_groups
-from listener.training.data.choose import deal, group_of
 from listener.training.data.clip import Clip
+from listener.training.data.deal import deal, group_of
 from listener.training.data.problems import shown
 
 N_FOLDS = 5

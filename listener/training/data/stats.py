@@ -8,8 +8,8 @@ from math import isfinite
 import numpy as np
 
 from listener.training.data.check import lookalikes, missing_in_folds
-from listener.training.data.choose import group_of
 from listener.training.data.clip import Clip, Manifest, by_value
+from listener.training.data.deal import group_of
 from listener.training.data.doubles import find_doubles
 from listener.training.data.listing import Listing
 from listener.training.data.manifest import in_order

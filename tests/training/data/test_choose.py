@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.errors import DatasetError
-from listener.training.data.choose import choose, deal, group_of
+from listener.training.data.choose import choose, deal
 from listener.training.data.clip import Clip
+from listener.training.data.deal import group_of
 from listener.training.data.manifest import read_manifest
 from listener.training.recipe import Recipe, read_recipe
 from tests.training.conftest import read_rows, write_rows

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from listener.audio import open_reader
 from listener.errors import DatasetError
-from listener.training.data.choose import group_of
 from listener.training.data.clip import Clip
+from listener.training.data.deal import group_of
 from listener.training.data.doubles import find_doubles, join_groups
 from listener.training.data.folds import FoldOptions
 from listener.training.data.manifest import read_manifest
