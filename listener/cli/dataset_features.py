@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--preset", default="household", show_default=True, help="Front end: see docs/training.md.")
+@click.option(
+    "--preset", default="household", show_default=True, help="Front end: tutorial, household, hifigan, db."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of stores.")
 @click.option(
     "--length",

@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,6 +121,9 @@ def download(
             shutil.rmtree(workshop)
     except OSError as error:
         raise DatasetError(f"{printable(into)}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):  # something is in it that is gone on with
+            workshop.rmdir()
     return Downloaded(folder, False, pinned or pin, pin.md5 == dataset.md5)
 
 
