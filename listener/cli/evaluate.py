@@ -222,7 +222,7 @@ def _lines(streams: "OnStreams") -> Iterator[str]:
     if latency.events:
         low, high = latency.median_s.low, latency.median_s.high
         yield (
-            f"onset to decision: median {latency.median_s.value:.2f} s ({low:.2f}-{high:.2f}), "
+            f"onset to decision: median {latency.median_s.value:.2f} s{_interval(low, high)}, "
             f"19 of 20 within {latency.p95_s:.2f} s"
         )
     for name, value in streams.psds.items():
@@ -236,6 +236,10 @@ def _lines(streams: "OnStreams") -> Iterator[str]:
 
 def _two(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f" ({low:.2f}-{high:.2f})"
 
 
 def _rate(figure: "Figure") -> str:

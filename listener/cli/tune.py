@@ -80,8 +80,9 @@ def _doubts(tuned: "Tuned") -> Iterator[str]:
         )
     if not tuned.is_better and tuned.held_out is not None:
         yield (
-            f"on streams that they were not chosen from, the new rules are no better: F1 "
-            f"{tuned.held_out.f1:.3f}, before {tuned.before.f1:.3f}; more streams would help"
+            "on streams that they were not chosen from, such rules are no better: "
+            f"F1 {tuned.held_out.f1:.3f}, {tuned.before.f1:.3f} before; false events "
+            f"{tuned.held_out.false_events}, {tuned.before.false_events} before; more streams would help"
         )
     if above := [one.label for one in tuned.labels if not one.keeps_to_limit]:
         yield f"no rule keeps to the limit for: {', '.join(above)}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.training.evaluate.calibration import Calibration, calibration
-from listener.training.evaluate.intervals import Figure, figure, resampled
+from listener.training.evaluate.intervals import Figure, figure, resampled, share, wider
 from listener.training.evaluate.judge import Judged
 
 Array = NDArray[np.float64]
@@ -79,8 +79,8 @@ def clip_figures(judged: Sequence[Judged], labels: Sequence[str], seed: int = 0)
     each = {
         label: LabelFigures(
             int((true == n).sum()),
-            figure(precision[:, n]),
-            figure(recall[:, n]),
+            wider(figure(precision[:, n]), share(*_right_of(said == n, true == n))),
+            wider(figure(recall[:, n]), share(*_right_of(true == n, said == n))),
             figure(f1[:, n]),
             figure(ap[:, n]),
         )
@@ -90,7 +90,10 @@ def clip_figures(judged: Sequence[Judged], labels: Sequence[str], seed: int = 0)
         clips=len(judged),
         groups=len(set(groups)),
         labels=known,
-        accuracy=figure(matrices.trace(axis1=1, axis2=2) / weights.sum(axis=1)),
+        accuracy=wider(
+            figure(matrices.trace(axis1=1, axis2=2) / weights.sum(axis=1)),
+            share(int((true == said).sum()), len(true)),
+        ),
         macro_f1=figure(_mean(f1)),
         mean_average_precision=figure(_mean(ap)),
         per_label=each,
@@ -146,6 +149,11 @@ def _rates(matrices: Array) -> tuple[Array, Array, Array]:
         precision = np.where(called_it > 0, right / called_it, 0.0)
         f1 = np.where(of_it > 0, 2 * right / (of_it + called_it), np.nan)
     return precision, recall, f1
+
+
+def _right_of(named: NDArray[np.bool_], right: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many of those that are named are right, and how many there are."""
+    return int((named & right).sum()), int(named.sum())
 
 
 def _mean(values: Array) -> Array:

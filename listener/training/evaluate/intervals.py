@@ -24,7 +24,7 @@ class Figure:
     """nan where there was nothing to measure."""
 
     low: float
-    """Lower end of its 95 % interval."""
+    """Lower end of its 95 % interval; nan where nothing can be said of it."""
 
     high: float
     """Upper end."""
@@ -32,6 +32,8 @@ class Figure:
     def __str__(self) -> str:
         if np.isnan(self.value):
             return "-"
+        if np.isnan(self.low):
+            return f"{self.value:.3f}"
         return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
 
 
@@ -67,7 +69,16 @@ def figure(values: NDArray[np.float64]) -> Figure:
     if np.isnan(value) or not len(known):
         return Figure(value, float("nan"), float("nan"))
     low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if low == high:  # what never varies says nothing of what was not drawn
+        return Figure(value, float("nan"), float("nan"))
     return Figure(value, float(low), float(high))
+
+
+def wider(figure: Figure, other: Figure) -> Figure:
+    """Give a figure the wider of its interval and another's."""
+    return Figure(
+        figure.value, float(np.fmin(figure.low, other.low)), float(np.fmax(figure.high, other.high))
+    )
 
 
 def share(successes: int, trials: int) -> Figure:
@@ -85,7 +96,7 @@ def share(successes: int, trials: int) -> Figure:
 def rate(events: int, hours: float) -> Figure:
     """Give events an hour, with the exact interval for a Poisson process (Garwood, 1936).
 
-    Of no event in T hours the upper end is ``rate_bound(0, T)`` at 97.5 %, 3.7 / T.
+    Of no event in T hours the upper end is 3.7 / T.
     """
     from scipy.stats import chi2
 

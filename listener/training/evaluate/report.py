@@ -38,7 +38,8 @@ _MOST_TIMELINES = 20
 _OF_CLIPS = (
     """The score of a clip is the highest of its windows', as `listener predict` gives it; the verdict is
     the label of the highest score, among those labels that some of the clips have.""",
-    "Intervals on clips: 1000 bootstrap samples of the recordings that they come from.",
+    """Intervals on clips: 1000 bootstrap samples of the recordings that they come from, and Wilson's
+    where that is wider; none, where every sample said the same.""",
 )
 _OF_STREAMS = (
     "Events are made by the bundle's own thresholds, with the event logic's defaults beside them.",

@@ -131,11 +131,10 @@ class Tuned:
     @property
     def is_better(self) -> bool:
         """Whether streams that the rules were not chosen from say so as well; True where there are none."""
-        if self.held_out is None:
+        held, before = self.held_out, self.before
+        if held is None or not any(one.changed for one in self.labels):
             return True
-        return self.held_out.f1 > self.before.f1 or (
-            self.held_out.f1 == self.before.f1 and self.held_out.false_events <= self.before.false_events
-        )
+        return held.false_events <= before.false_events and not held.f1 < before.f1
 
     @property
     def is_supported(self) -> bool:
