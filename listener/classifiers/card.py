@@ -168,19 +168,19 @@ def _features(card: ModelCard) -> str | None:
         return None
     if features.sample_rate != card.sample_rate:
         return f"features.sample_rate is {features.sample_rate}, but sample_rate is {card.sample_rate}"
-    if problem := _counts(features) or _padding(features):
+    if problem := _counts(features) or _padding(features) or _ranges(features):
         return problem
-    if not (features.f_min_hz >= 0 and features.f_min_hz + 1 <= features.f_max_hz <= card.sample_rate / 2):
-        return f"features: must be 0 <= f_min_hz < f_max_hz <= {card.sample_rate / 2:g}, and 1 Hz apart"
-    if not FLOORS[0] <= features.floor <= FLOORS[1]:
-        return f"features.floor must be above 0, {FLOORS[0]:g} to {FLOORS[1]:g}"
     # A frame's worth of leeway: some count a window as n_frames * hop_length.
     window_s = features.window_samples / card.sample_rate
     if abs(window_s - card.window_s) > features.n_fft / card.sample_rate:
         return f"window_s is {card.window_s:g}, but its features make windows of {window_s:.3f} s"
-    if features.n_mels * features.n_frames > MOST_VALUES:
-        return f"features: n_mels * n_frames may be {MOST_VALUES} at most"
-    return None
+    return _size(features)
+
+
+def feature_problem(features: FeatureParameters) -> str | None:
+    """Find what cannot be in a front end that no card holds yet, such as that of a recipe."""
+    checks = (_counts, _padding, _ranges, _size)
+    return next((problem for check in checks if (problem := check(features))), None)
 
 
 def _counts(features: FeatureParameters) -> str | None:
@@ -204,6 +204,21 @@ def _padding(features: FeatureParameters) -> str | None:
             f"features.n_frames: {features.n_frames} frames make a window of {features.window_samples} "
             f"samples, too short for padding '{features.padding}'"
         )
+    return None
+
+
+def _ranges(features: FeatureParameters) -> str | None:
+    highest_hz = features.sample_rate / 2
+    if not (features.f_min_hz >= 0 and features.f_min_hz + 1 <= features.f_max_hz <= highest_hz):
+        return f"features: must be 0 <= f_min_hz < f_max_hz <= {highest_hz:g}, and 1 Hz apart"
+    if not FLOORS[0] <= features.floor <= FLOORS[1]:
+        return f"features.floor must be above 0, {FLOORS[0]:g} to {FLOORS[1]:g}"
+    return None
+
+
+def _size(features: FeatureParameters) -> str | None:
+    if features.n_mels * features.n_frames > MOST_VALUES:
+        return f"features: n_mels * n_frames may be {MOST_VALUES} at most"
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from listener.classifiers.card import parse_card
+from listener.classifiers.card import feature_problem, parse_card
 from listener.errors import ModelError
 from listener.features import PRESETS, LogMel
 from listener.testing import TINY_FEATURES, tiny_card
@@ -65,6 +65,14 @@ def test_what_cannot_be_is_refused(features: dict[str, Any], hint: str) -> None:
         with_features({"preset": "household"} | features)
     assert hint in str(error.value)
     assert str(error.value).startswith("m.pt: card field")
+
+
+def test_what_cannot_be_is_found_without_a_card() -> None:
+    assert all(feature_problem(preset) is None for preset in PRESETS.values())
+    problem = feature_problem(replace(PRESETS["db"], n_fft=1024))
+    assert problem == "features.n_mels must be 1 + n_fft // 2 = 513 where bands are linear"
+    assert "f_max_hz" in str(feature_problem(replace(PRESETS["household"], f_max_hz=8001.0)))
+    assert "16777216" in str(feature_problem(replace(PRESETS["household"], n_frames=2**24)))
 
 
 @pytest.mark.parametrize("padding", ["centre", "reflect"])
