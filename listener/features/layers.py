@@ -31,8 +31,8 @@ class LogMelLayer(nn.Module):
     parameters
         The front end's parameters.
     transform
-        ``fft``: torch's own, in double precision: within 2e-5 of the NumPy form, whatever is heard.
-        ``fft_single``: in single precision, for training: 40 % less time, and a band 100 dB below the
+        ``fft``: torch's own, in double precision: within 1e-4 of the NumPy form, whatever is heard.
+        ``fft_single``: in single precision, for training: a third less time, and a band 100 dB below the
         loudest may be off by 1e-3. ``matrices``: two matrix products in single precision, in
         operations that every ONNX runtime has; in ONNX Runtime three times as fast as its STFT.
 
