@@ -11,7 +11,7 @@ import soundfile
 import torch
 import yaml
 
-from listener.training import trainer
+from listener.training import reproduce, trainer
 from listener.training.augment import colour
 from listener.training.recipe import Recipe, read_recipe
 
@@ -48,6 +48,7 @@ def one_thread() -> Iterator[None]:
 def few_made_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes seconds in earnest takes none."""
     monkeypatch.setattr(trainer, "MADE", trainer.Made(alarms=2, beeps=2))
+    monkeypatch.setattr(reproduce, "UNHEARD", 2)
     monkeypatch.setattr(colour, "SIZES", colour.Sizes(rooms=4, bands=4, noise_samples=1 << 16))
 
 

@@ -35,7 +35,9 @@ def command(tiny_data: Path, tmp_path: Path) -> Train:
 def test_one_command_measures_trains_and_writes_a_bundle(command: Train, tmp_path: Path) -> None:
     out = tmp_path / "models" / "tiny.pt"
     output = command("--out", str(out))
-    assert "accuracy 2:" in output
+    report = tmp_path / "runs" / "tiny" / "report.html"
+    assert f"report: {report}" in output
+    assert report.read_text().startswith("<!doctype html>")
     assert f"written: {out}" in output
     card = read_card(out)
     assert card.identity == "tiny/0.1.0"
@@ -44,6 +46,7 @@ def test_one_command_measures_trains_and_writes_a_bundle(command: Train, tmp_pat
     assert 0 <= card.figures["accuracy_2"] <= 1
     assert card.figures["clips"] == 4
     assert set(card.figures_per_label) == {"low", "high"}
+    assert {label: sum(said.values()) for label, said in card.confusion.items()} == {"low": 2, "high": 2}
     assert "each judged by a network trained without it" in card.evaluation
     assert len(card.manifest_sha256) == 64
 
@@ -77,8 +80,8 @@ def test_whom_to_thank_stands_beside_the_bundle(command: Train, tmp_path: Path) 
 
 def test_one_network_without_some_folds(command: Train, tmp_path: Path) -> None:
     output = command("--holdout", "2", "--out", str(tmp_path / "tiny.pt"))
-    assert "clips: 2" in output
-    assert "folds 2, which it was not trained on" in read_card(tmp_path / "tiny.pt").evaluation
+    assert "all, fold 2  2 " in output
+    assert "fold 2, which it was not trained on" in read_card(tmp_path / "tiny.pt").evaluation
 
 
 def test_a_finished_network_is_not_trained_again_unless_asked(command: Train, tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ def test_folds_that_cannot_be_held_out(command: Train, folds: str) -> None:
 def test_bad_data_leaves_nothing_behind(command: Train, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DatasetError, match=r"clips\.csv: is missing"):
+    with pytest.raises(DatasetError, match="is no data set that is known"):
         command("--out", str(tmp_path / "tiny.pt"), data=empty)
     assert not (tmp_path / "tiny.pt").exists()
     assert not (tmp_path / "runs").exists()
