@@ -14,6 +14,7 @@ BENCHMARKS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")  # librosa's own
 @pytest.mark.parametrize("group", BENCHMARKS)
 def test_a_benchmark_finds_finite_numbers(group: str, tmp_path: Path) -> None:
     findings = BENCHMARKS[group](QUICK, tmp_path, tmp_path / "no shipped model")

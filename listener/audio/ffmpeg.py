@@ -129,7 +129,9 @@ class FfmpegReader(Reader):
     def _decoded(self) -> Iterator["AudioFrame"]:
         """Every frame; what comes before the first one that can be decoded is passed over."""
         started = False
-        for packet in self._tracks.container.demux():
+        # How far the others go matters only where the container tells how far they should.
+        wanted = [] if self._tracks.promised_s is not None else [self._tracks.stream]
+        for packet in self._tracks.container.demux(*wanted):
             if packet.pts is not None:
                 end = packet.pts + (packet.duration or 0)
                 self._ended[packet.stream_index] = max(end, self._ended.get(packet.stream_index, end))
@@ -207,7 +209,7 @@ class _Tracks:
             raise AudioFileError(f"{origin.name} can only be read by FFmpeg's libraries: {INSTALL}")
         import av
 
-        self.errors = (av.FFmpegError, EOFError)
+        self.errors = (av.FFmpegError, EOFError, IndexError)  # the last: PyAV, of a track that shows up late
         self._opened = ExitStack()
         self.file = file = _File(self._opened.enter_context(origin.opened()))
         try:
