@@ -9,6 +9,8 @@ store.json    how it was made
 """
 
 import json
+import mmap
+import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 NAMES = ("features.npy", "ranges.npy", "bounds.npy", "checks.npy", "index.csv", "store.json")
 """What may lie in the folder of a store."""
+
+_NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
+"""``MAP_NORESERVE``, for which Python 3.11 has no name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +84,7 @@ class FeatureStore:
                 told["key"],
                 Pipeline.from_json(told["pipeline"]),
                 read_manifest(folder, "index.csv").clips,
-                np.load(folder / "features.npy", mmap_mode="c"),  # torch wants what it may write to
+                _mapped(folder / "features.npy"),
                 np.load(folder / "ranges.npy", mmap_mode="c"),
                 np.load(bounds_path, mmap_mode="c") if told["pipeline"]["normalise"] != "none" else None,
             )
@@ -144,6 +149,23 @@ class FeatureStore:
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens it anew."""
         return FeatureStore.open, (self.folder,)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """Map an array so that it may be written to, for torch wants that, and the file never changes.
+
+    No memory is set aside for what might be written: numpy's own way to do this is refused where the
+    file is larger than the memory.
+    """
+    found = np.load(path, mmap_mode="r")
+    with path.open("rb") as file:
+        mapped = mmap.mmap(
+            file.fileno(),
+            0,
+            flags=mmap.MAP_PRIVATE | _NO_RESERVE,
+            prot=mmap.PROT_READ | mmap.PROT_WRITE,
+        )
+    return np.ndarray(found.shape, found.dtype, mapped, found.offset)
 
 
 def check_of(row: NDArray[Any]) -> int:
