@@ -193,7 +193,7 @@ class Trainer:
         chosen = {clip.path for clip in manifest}
         sounds = [sound for sound in self._real if sound.clip is not None and sound.clip.path in chosen]
         scenes = SceneMaker(recipe, self.labels, [*sounds, *self._made], recipe.features, device)
-        front_end = LogMelLayer(recipe.features).to(device)
+        front_end = LogMelLayer(recipe.features, "fft_single").to(device)
         masks = Masks(recipe.augmentation, recipe.seed)
 
         def draw(step: int, rows: range) -> Batch:
