@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import os
 import pickle
 import shutil
 import signal
@@ -22,6 +23,7 @@ from listener.errors import ConfigError, DatasetError
 from listener.features import PRESETS, LogMel
 from listener.training.data.clip import Clip, Manifest
 from listener.training.data.features import FeatureStore, Pipeline, build, build_store, stages
+from listener.training.data.features import store as store_module
 from listener.training.data.features.work import results
 from listener.training.data.manifest import read_manifest, write_manifest
 from listener.training.data.whole_folder import whole_folder
@@ -491,3 +493,12 @@ def test_real_recordings_in_two_processes(digits: Manifest, tmp_path: Path) -> N
     assert store.features.shape[:2] == (200, 257)
     assert 0 <= store.features.min() < store.features.max() <= 1
     store.verify()
+
+
+def test_a_store_may_be_larger_than_the_memory(tmp_path: Path) -> None:
+    n_bytes = 4 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    path = tmp_path / "features.npy"
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(n_bytes // 4_000_000, 1_000, 1_000))
+    mapped = store_module._mapped(path)  # takes no room on the disk either: nothing was written
+    mapped[-1, -1, -1] = 1.0
+    assert torch.from_numpy(mapped[-1])[-1, -1] == 1.0
