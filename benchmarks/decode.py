@@ -66,7 +66,7 @@ def measure(effort: Effort, folder: Path, shipped: Path) -> list[Finding]:
             "librosa": partial(_cpu_s, partial(librosa.load, path, sr=RATE), repeats),
             "listener": partial(_cpu_s, partial(decode, path, sample_rate=RATE), repeats),
         }
-        if program := shutil.which("ffmpeg"):
+        if kind.goal and (program := shutil.which("ffmpeg")):
             variants["ffmpeg"] = partial(_cpu_s, partial(_launch, program, path), 1)
         for run_in in variants.values():
             run_in()
