@@ -516,7 +516,6 @@ assert len(losses) == (7 if fabric.is_global_zero else 0)
 torch.save(weights, folder / f"weights-{fabric.global_rank}.pt")
 if fabric.is_global_zero:
     (folder / "losses.json").write_text(json.dumps(losses))
-torch.distributed.destroy_process_group()
 """
 
 

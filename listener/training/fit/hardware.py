@@ -1,5 +1,6 @@
 """What a training runs on."""
 
+import atexit
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -62,7 +63,15 @@ def start(
         fabric.launch()
     except (RuntimeError, ValueError) as error:  # Fabric's own errors are such
         raise ConfigError(f"the training cannot start on '{accelerator}': {one_line(error)}") from error
+    if fabric.world_size > 1:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Take leave of the other processes, which would complain else."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def may_lie_channels_last(network: nn.Module) -> bool:

@@ -35,7 +35,7 @@ class SharedNorm(_BatchNorm):
         mean = _sum_of_all(values.sum(axes)) / n
         centred = values - mean.view(shape)
         variance = _sum_of_all(centred.square().sum(axes)) / n
-        self._follow(mean.detach(), variance.detach(), float(n))
+        self._follow(mean.detach(), variance.detach() * n / (n - 1).clamp(min=1))
         given = centred * torch.rsqrt(variance + self.eps).view(shape)
         if self.affine:
             given = given * self.weight.view(shape) + self.bias.view(shape)
@@ -44,13 +44,13 @@ class SharedNorm(_BatchNorm):
     def _check_input_dim(self, x: Tensor) -> None:
         """Take any number of axes."""
 
-    def _follow(self, mean: Tensor, variance: Tensor, n: float) -> None:
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
         share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(variance * (n / max(1.0, n - 1)), share)
+        self.running_var.lerp_(variance, share)
 
 
 def share_norms(network: nn.Module) -> None:
