@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -41,7 +42,7 @@ LONG_SILENCE_S = 0.5
     type=click.FloatRange(min=0),
     callback=finite,
     metavar="S",
-    help="Leave out what sounds for less.  [default: 0.5; spoken digits 0.1; manifests 0]",
+    help="Leave out what lasts for less.  [default: 0.5; spoken digits 0.1; manifests 0]",
 )
 @click.option(
     "--group",
@@ -185,17 +186,19 @@ def _summary(found: "Scan") -> str:
 
     manifest = found.manifest
     folds = manifest.folds if len(manifest.folds) <= MOST_FOLDS_SHOWN else ()
+    parts: dict[str | None, list[Clip]] = {label: [] for label in manifest.labels}
+    for clip in manifest:
+        parts[clip.label].append(clip)
     rows = []
-    for label in (*manifest.labels, None):
-        clips = [clip for clip in manifest if label in (None, clip.label)]
-        counts = [sum(clip.fold == fold for clip in clips) for fold in folds]
+    for label, clips in (*parts.items(), (None, manifest.clips)):
+        counts = Counter(clip.fold for clip in clips)
         rows.append(
             (
                 "all" if label is None else printable(label),
                 str(len(clips)),
                 str(len({group_of(clip) for clip in clips})),
                 f"{sum(clip.active_s or 0.0 for clip in clips) / 60:.1f}",
-                *map(str, counts),
+                *(str(counts[fold]) for fold in folds),
             )
         )
     headings = ("LABEL", "CLIPS", "GROUPS", "MINUTES", *(printable(f"FOLD {fold}") for fold in folds))

@@ -1,6 +1,7 @@
 """Pictures of a data set: what a table of fifty labels hides."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from math import isfinite
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from listener.errors import DatasetError, printable
 from listener.files import whole_file
@@ -99,14 +101,16 @@ def _balance(stats: Stats) -> "Figure":
 
     labels = list(stats.by_label)
     figure, axes = _axes("Clips of each label", len(labels))
-    folds = [fold for fold in stats.by_fold if len(stats.by_fold) <= MOST_FOLDS_COLOURED]
+    folds = list(stats.by_fold)
+    counts = _counts(stats)
+    if len(folds) > MOST_FOLDS_COLOURED:
+        folds, counts = [""], counts.sum(axis=1, keepdims=True)
     left = np.zeros(len(labels))
-    for number, fold in enumerate(folds or [None]):
-        counts = np.array([_count(stats, label, fold) for label in labels])
+    for number, fold in enumerate(folds):
         colour = colormaps["tab10"](number) if len(folds) > 1 else BLUE
         name = None if len(folds) < 2 else f"fold {_short(fold)}" if fold else "no fold"
-        axes.barh(range(len(labels)), counts, left=left, color=colour, label=name, height=0.8)
-        left += counts
+        axes.barh(range(len(labels)), counts[:, number], left=left, color=colour, label=name, height=0.8)
+        left += counts[:, number]
     _name_rows(axes, labels, range(len(labels)))
     axes.set_xlabel("clips")
     if len(folds) > 1:
@@ -116,14 +120,16 @@ def _balance(stats: Stats) -> "Figure":
     return figure
 
 
-def _count(stats: Stats, label: str, fold: str | None) -> int:
-    return sum(clip.label == label and fold in (None, clip.fold) for clip in stats.manifest)
+def _counts(stats: Stats) -> NDArray[np.int_]:
+    """Clips of each label (rows) in each fold (columns)."""
+    counts = Counter((clip.label, clip.fold) for clip in stats.manifest)
+    return np.array([[counts[label, fold] for fold in stats.by_fold] for label in stats.by_label])
 
 
 def _folds(stats: Stats) -> "Figure":
     """Clips of each label in each fold, as a table of shades."""
     labels, folds = list(stats.by_label), list(stats.by_fold)
-    counts = np.array([[_count(stats, label, fold) for fold in folds] for label in labels])
+    counts = _counts(stats)
     figure, axes = _axes("Clips of each label in each fold", len(labels))
     axes.imshow(counts, aspect="auto", cmap="Blues", vmin=0)
     _name_rows(axes, labels, range(len(labels)))

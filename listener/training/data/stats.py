@@ -1,6 +1,6 @@
 """What a data set is like, in figures: how long, how loud, how silent, how even, what is there twice."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -195,10 +195,10 @@ def stats(listing: Listing, progress: Progress | None = None) -> Stats:
 
 
 def _parts(clips: Sequence[Clip], measured: Mapping[str, Measured], column: str) -> dict[str, Part]:
-    names = sorted({clip.column(column) for clip in clips}, key=by_value)
-    return {
-        name: Part.of([clip for clip in clips if clip.column(column) == name], measured) for name in names
-    }
+    parts: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        parts[clip.column(column)].append(clip)
+    return {name: Part.of(parts[name], measured) for name in sorted(parts, key=by_value)}
 
 
 def length_s(clip: Clip, file: Measured) -> float:

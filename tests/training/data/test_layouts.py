@@ -2,12 +2,15 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from listener.cli import dataset_scan
 from listener.errors import DatasetError
+from listener.training import recipe
 from listener.training.data.clip import Clip
-from listener.training.data.layouts import list_dataset, open_dataset
+from listener.training.data.layouts import LAYOUTS, list_dataset, open_dataset
 from listener.training.data.listing import Listing, Options
 from listener.training.data.manifest import write_manifest
 from tests.training.data import trees
@@ -254,6 +257,10 @@ def test_training_opens_a_manifest_or_looks(tmp_path: Path) -> None:
     write_manifest(tmp_path / "manifest.csv", [Clip("dog/0.wav", "wolf", fold="7")])
     assert open_dataset(tmp_path).labels == ("wolf",)
     assert open_dataset(tmp_path, "folders").labels == ("bell", "dog")
+
+
+def test_every_layout_can_be_asked_for() -> None:
+    assert set(dataset_scan.LAYOUTS) == {"auto", *LAYOUTS} == set(get_args(recipe.Layout))
 
 
 def test_the_real_ones(data: Path) -> None:

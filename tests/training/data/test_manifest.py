@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.errors import DatasetError
@@ -47,8 +47,9 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, clips
     assert read_manifest(folder).clips == in_order(clips)
 
 
-@given(clips=CLIPS, seed=st.randoms())
-def test_a_manifest_does_not_depend_on_the_order(clips: list[Clip], seed: object) -> None:
+@settings(max_examples=30)
+@given(clips=CLIPS)
+def test_a_manifest_does_not_depend_on_the_order(clips: list[Clip]) -> None:
     assert manifest_text(clips) == manifest_text(reversed(clips))
 
 
