@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from listener.classifiers.card import feature_problem
 from listener.config import Options
 from listener.errors import ConfigError
 from listener.features import PRESETS
@@ -36,8 +37,8 @@ Fold = Annotated[str, BeforeValidator(lambda given: str(given) if isinstance(giv
 Layout = Literal["auto", "manifest", "folders", "urbansound8k", "esc50", "fsdd", "csv", "list"]
 """How a data set lies on the disk: see `listener.training.data.layouts`."""
 
-OWN_NETWORK = "python:"
-"""What ``network.use`` begins with where the network is a user's own."""
+FEATURES = tuple(FeatureParameters.__dataclass_fields__)
+"""What may stand under ``features``."""
 
 
 class Data(Options):
@@ -235,6 +236,13 @@ class Recipe(Options):
             raise ValueError(f"'preset' knows {', '.join(PRESETS)}, not {name}")
         return asdict(PRESETS[name]) | given
 
+    @field_validator("features")
+    @classmethod
+    def _possible(cls, features: FeatureParameters) -> FeatureParameters:
+        if problem := feature_problem(features):
+            raise ValueError(problem.removeprefix("features: ").removeprefix("features."))
+        return features
+
     @model_validator(mode="after")
     def _known_labels(self) -> "Recipe":
         if set(self.synthetic) - {"smoke_alarm"}:
@@ -306,13 +314,18 @@ def _apply(change: str, content: dict[str, Any]) -> None:
 
 def _problem(path: Path, problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "recipe"
+    if problem["type"] == "unexpected_keyword_argument":
+        return f"{path}: {where}: is no known key: {_hint(str(problem['loc'][-1]), FEATURES)}"
     if problem["type"] != "extra_forbidden":
         given = "" if isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
         return f"{path}: {where}: {problem['msg'].removeprefix('Value error, ')}{given}"
     known = _keys(Recipe, problem["loc"][:-1])
-    near = get_close_matches(str(problem["loc"][-1]), known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
-    return f"{path}: {where}: is no known key: {hint}"
+    return f"{path}: {where}: is no known key: {_hint(str(problem['loc'][-1]), known)}"
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
 
 
 def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -85,6 +85,9 @@ def test_digits_hold_out_each_speaker(tmp_path: Path) -> None:
         ("fit.step=1", "did you mean 'steps'"),
         ("fit.steps=[", "is no YAML"),
         ("fit.steps=0", "fit.steps"),
+        ("features={preset: db, n_fft: 1024}", "n_mels must be 1 \\+ n_fft // 2 = 513"),
+        ("features={preset: household, n_ftt: 512}", "did you mean 'n_fft'"),
+        ("features=houshold", "'preset' knows tutorial, household"),
     ],
 )
 def test_a_change_that_is_none(change: str, problem: str) -> None:
