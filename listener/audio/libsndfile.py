@@ -81,6 +81,7 @@ class SndfileReader(Reader):
         self.name = origin.name
         self._file = _open(origin)
         self._is_exact = self._file.subtype in _EXACT
+        self._holds_floats = self._file.subtype not in _IN_INT16 | _IN_INT32
         self._dtype = _dtype(self._file)
         self._buffer: NDArray[np.generic] = np.empty((0, self._file.channels), self._dtype)
         try:
@@ -124,7 +125,7 @@ class SndfileReader(Reader):
         n = frames.shape[1]
         if not np.may_share_memory(frames, out):  # the end of a damaged file
             np.copyto(out[:n], frames[0], casting="unsafe")
-        return n, mend(out[:n])
+        return n, mend(out[:n]) if self._holds_floats else 0
 
     def skip(self, n_samples: int) -> None:
         """See `Reader.skip`; without decoding where that gives the same samples."""
