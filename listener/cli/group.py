@@ -43,8 +43,9 @@ class LazyGroup(click.Group):
         if cmd_name not in self.modules:
             return None
         command: click.Command = getattr(importlib.import_module(self.modules[cmd_name]), cmd_name)
-        # -v and -q are understood on either side of the command's name.
-        command.params = [*command.params, *_verbosity_options()]
+        if not any(option.name == "verbose" for option in command.params):
+            # -v and -q are understood on either side of the command's name.
+            command.params = [*command.params, *_verbosity_options()]
         return command
 
 

@@ -130,10 +130,10 @@ def _reproduce(reproduction: "Reproduction", cross_validate: bool, out: Path, is
 
 
 def _tell(reproduction: "Reproduction", evaluation: "Evaluation") -> None:
-    from listener.cli.evaluate import _told
+    from listener.cli.figures import evaluation_as_text
     from listener.training.evaluate.report import write_report
 
-    click.echo("\n\n".join(_told(evaluation)))
+    click.echo(evaluation_as_text(evaluation))
     write_report(reproduction.report, evaluation)
     click.echo(f"report: {reproduction.report}")
 

@@ -48,16 +48,16 @@ class TrainingProgress:
         """Show that a step is done."""
         before = self._losses.get(name, report.loss)
         loss = self._losses[name] = _SMOOTHING * before + (1 - _SMOOTHING) * report.loss
-        fields = {"loss": loss, "speed": report.windows_per_s, "left": _clock(report.seconds_left)}
+        speed, left = report.windows_per_s, _clock(report.seconds_left)
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=report.of, **fields)
-        self._bars.update(self._tasks[name], completed=report.step, **fields)
+            self._tasks[name] = self._bars.add_task(name, total=report.of, loss=loss, speed=speed, left=left)
+        self._bars.update(self._tasks[name], completed=report.step, loss=loss, speed=speed, left=left)
         is_done = report.step == report.of
         if not self._console.is_terminal and (time.monotonic() >= self._next_line or is_done):
             self._next_line = time.monotonic() + LINE_EVERY_S
             print(
                 f"{name}: step {report.step} of {report.of}, loss {loss:.3f}, "
-                f"{report.windows_per_s:.0f} windows/s, {fields['left']} left",
+                f"{speed:.0f} windows/s, {left} left",
                 file=sys.stderr,
                 flush=True,
             )
