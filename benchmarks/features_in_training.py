@@ -21,7 +21,7 @@ from benchmarks.apart import Apart
 from benchmarks.findings import Effort, Finding, Spread, ratio
 from benchmarks.networks import noise
 from benchmarks.timing import cpu_s, interleaved
-from listener.cli import TORCH_SETTINGS, _has_avx512
+from listener.cli import TORCH_SETTINGS
 from listener.features import PRESETS, LogMel
 from listener.features.layers import LogMelLayer
 from listener.training.networks import build_network
@@ -193,5 +193,3 @@ def _per_second(batch_size: int, seconds: list[float]) -> Spread:
 def _as_listener_train_does() -> None:
     """Set up this process, before torch asks: see `listener.cli.main`."""
     os.environ |= TORCH_SETTINGS
-    if not _has_avx512():
-        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")

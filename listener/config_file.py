@@ -127,7 +127,9 @@ def _without_union_tags(location: Location, data: Any) -> Location:
     kept: list[str | int] = []
     for position, part in enumerate(location):
         is_key = isinstance(data, Mapping) and part in data
-        if is_key or (isinstance(data, list) and isinstance(part, int)):
+        # A list that is too short lacks the very item that is complained of.
+        is_item = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if is_key or is_item:
             kept.append(part)
             data = data[part]
         elif position == len(location) - 1 and isinstance(data, Mapping):

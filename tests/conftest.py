@@ -15,9 +15,6 @@ from listener.resources import bundled_models
 # Before any library that starts its own workers is imported; child processes inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
-# The backward convolution that oneDNN (torch 2.13) compiles for AVX2 alone ends the process.
-if "avx512f" not in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace"):
-    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
 
 # How long an example takes says how busy the machine is, and nothing else.
 # What is found by chance is found at a desk: where `CI` is set, examples are the same each time.

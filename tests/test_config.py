@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from listener import plugins
 from listener.assembly import build_actions, build_sources
-from listener.config import Config, EventSettings, PluginSettings
+from listener.config import Config, EventSettings, Options, PluginSettings
 from listener.config_file import ConfigFile, read_config, validate
 from listener.errors import ConfigError
 from listener.resources import default_config
@@ -454,3 +454,11 @@ def test_what_may_be_a_secret_is_not_repeated(action: str, tmp_path: Path) -> No
     with pytest.raises(ConfigError) as caught:
         build_actions(file, tiny_card())
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_list_that_is_too_short_is_named() -> None:
+    class Pair(Options):
+        both: tuple[int, int] = (1, 2)
+
+    with pytest.raises(ConfigError, match=r"both"):
+        validate(Pair, {"both": [1]})

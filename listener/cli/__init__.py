@@ -21,9 +21,6 @@ def main() -> None:
     """Run the command line and exit with its code."""
     for name, value in TORCH_SETTINGS.items():
         os.environ.setdefault(name, value)
-    if sys.argv[1:2] == ["train"] and not _has_avx512():
-        # The backward convolution that oneDNN (torch 2.13) compiles for AVX2 alone ends the process.
-        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
     signal.signal(signal.SIGINT, _interrupt)
     _let_any_text_out()
     try:
@@ -49,14 +46,6 @@ def _let_any_text_out() -> None:
     if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:  # it may be closed (>&-)
         is_utf8 = sys.stdout.encoding.lower().startswith("utf")
         reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
-
-
-def _has_avx512() -> bool:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
-            return "avx512f" in info.read()
-    except OSError:
-        return False
 
 
 def _call() -> int:
