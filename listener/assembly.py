@@ -321,7 +321,7 @@ def _rule(default: EventSettings, own: LabelEventSettings | None, card: Threshol
     of_card = {"smooth": card.smooth, "release_s": card.release_s}
     known = {name: of_card[name] if value == "auto" else value for name, value in merged.items()}
     # What the card leaves open as well is as the event logic has it.
-    rest = {name: value for name, value in known.items() if value is not None}
+    rest: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
     return LabelRule(threshold_on=on, threshold_off=off, **rest)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from listener.errors import printable
 from listener.training.data.clip import Clip, by_value
+from listener.training.data.deal import group_of
 from listener.training.data.doubles import find_doubles, told
 from listener.training.data.measure import Measured
 from listener.training.data.problems import Problem
@@ -58,15 +59,15 @@ def _parts(doubles: Sequence[Clip], folds_stay: bool) -> str:
 
 
 def split_groups(clips: Iterable[Clip], group_is: str) -> list[str]:
-    """Find groups with clips in several folds."""
-    folds: dict[str, set[str]] = defaultdict(set)
+    """Find groups, or files of which no group is known, with clips in several folds."""
+    folds: dict[tuple[bool, str], set[str]] = defaultdict(set)
     for clip in clips:
-        if clip.group and clip.fold:
-            folds[clip.group].add(clip.fold)
+        if clip.fold:
+            folds[group_of(clip)].add(clip.fold)
     return [
-        f"{group_is or 'group'} '{printable(group)}' has clips in the folds "
+        f"{(group_is or 'group') if is_group else 'file'} '{printable(name)}' has clips in the folds "
         f"{printable(', '.join(sorted(found, key=by_value)))}"
-        for group, found in sorted(folds.items())
+        for (is_group, name), found in sorted(folds.items())
         if len(found) > 1
     ]
 

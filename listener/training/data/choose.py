@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from listener.errors import DatasetError
+from listener.training.data.check import split_groups
 from listener.training.data.clip import Clip, Manifest
-from listener.training.data.deal import deal as deal
+from listener.training.data.deal import deal, group_of
 from listener.training.data.manifest import in_order, refuse
+from listener.training.data.problems import shown
 from listener.training.recipe import Recipe
 
 
@@ -22,15 +24,17 @@ def choose(manifest: Manifest, recipe: Recipe) -> Manifest:
     Raises
     ------
     DatasetError
-        A clip is missing, a label has no clip in some fold, or a column that the recipe chooses by is not
-        there; all are named.
+        A clip is missing, a label has no clip in some fold, a fold or a column that the recipe names is not
+        there, or a group has clips in several folds; all are named.
     """
     data = recipe.data
     refuse(_unknown_columns(manifest, data.where))
     clips = [clip for clip in manifest if is_in(clip, data.where) and clip.label not in data.leave_out]
     clips = [clip for clip in clips if _length_s(clip) >= data.min_s]
     clips = [replace(clip, label=data.rename.get(clip.label, clip.label)) for clip in clips]
+    refuse(_unknown_folds(Manifest(manifest.folder, tuple(clips)), recipe))
     chosen = Manifest(manifest.folder, tuple(_with_folds(manifest.folder, clips, recipe)))
+    _refuse_split(chosen)
     missing = [clip.path for clip in chosen if not (manifest.folder / clip.path).is_file()]
     refuse([f"{manifest.folder / path}: is missing" for path in missing] + _empty_labels(chosen, recipe))
     return chosen
@@ -55,16 +59,43 @@ def _with_folds(folder: Path, clips: Sequence[Clip], recipe: Recipe) -> list[Cli
     if not known:
         return deal(clips, 5, recipe.seed) if recipe.folds == "auto" else list(clips)
     folds = known if recipe.folds == "auto" else recipe.folds
-    # What came without a fold is a background, or what somebody collected beside: dealt in turn, so that
-    # each is heard by some network of a cross-validation for the first time, but nobody is judged by it.
-    loose = sorted((clip for clip in clips if not clip.fold), key=lambda clip: (clip.label, clip.path))
-    dealt = [replace(clip, fold=folds[i % len(folds)], judged=False) for i, clip in enumerate(loose)]
+    fixed = [clip for clip in clips if clip.fold in {*folds, *recipe.train_folds}]
+    dealt = _dealt_beside([clip for clip in clips if not clip.fold], fixed, folds)
     if recipe.streams:
         streamed = _backgrounds(folder / recipe.streams.folder / recipe.streams.negative)
         fold = recipe.streams.folds[recipe.streams.negative]
         dealt = [replace(clip, fold=fold) if clip.path in streamed else clip for clip in dealt]
-    fixed = [clip for clip in clips if clip.fold in {*folds, *recipe.train_folds}]
     return list(in_order([*fixed, *dealt]))
+
+
+def _dealt_beside(loose: Sequence[Clip], fixed: Sequence[Clip], folds: Sequence[str]) -> list[Clip]:
+    """Give clips without a fold one of those that there are, group by group.
+
+    They are backgrounds, or what somebody collected beside: dealt in turn, so that each is heard by some
+    network of a cross-validation for the first time, but nobody is judged by it.
+    """
+    fold_of = {group_of(clip): clip.fold for clip in fixed}
+    for number, clip in enumerate(sorted(loose, key=lambda clip: (clip.label, clip.path))):
+        fold_of.setdefault(group_of(clip), folds[number % len(folds)])
+    return [replace(clip, fold=fold_of[group_of(clip)], judged=False) for clip in loose]
+
+
+def _unknown_folds(manifest: Manifest, recipe: Recipe) -> list[str]:
+    if not isinstance(recipe.folds, tuple):
+        return []
+    known = manifest.folds
+    told = f"there are {', '.join(known)}" if known else "it has none; 'folds: 5' deals five"
+    return [
+        f"{manifest.folder}: the recipe names fold {fold}, and there is no clip in it: {told}"
+        for fold in (*recipe.folds, *recipe.train_folds)
+        if fold not in known
+    ]
+
+
+def _refuse_split(manifest: Manifest) -> None:
+    if found := split_groups(manifest, ""):
+        way_out = "what is learnt would be asked again: 'folds: 5' in the recipe deals the groups anew"
+        raise DatasetError("\n".join([*shown([f"{manifest.folder}: {one}" for one in found]), way_out]))
 
 
 def _backgrounds(stream: Path) -> set[str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.errors import DatasetError
-from listener.training.data.choose import choose, deal
-from listener.training.data.clip import Clip
-from listener.training.data.deal import group_of
+from listener.training.data.choose import choose
+from listener.training.data.clip import Clip, Manifest
+from listener.training.data.deal import deal, group_of
 from listener.training.data.manifest import read_manifest
 from listener.training.recipe import Recipe, read_recipe
 from tests.training.conftest import read_rows, write_rows
@@ -90,6 +91,45 @@ def test_what_is_missing_is_named(tiny_data: Path, make_recipe: MakeRecipe) -> N
     lines = str(error.value).splitlines()
     assert any(line.endswith("1-low.flac: is missing") for line in lines)
     assert any("label 'high' has no clip in fold 2" in line for line in lines)
+
+
+def test_a_group_in_several_folds_is_refused(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    manifest = read_manifest(tiny_data)
+    clips = tuple(replace(clip, group="one" if clip.label == "low" else "") for clip in manifest)
+    with pytest.raises(DatasetError, match="group 'one' has clips in the folds 1, 2\n.*'folds: 5'"):
+        choose(Manifest(tiny_data, clips), make_recipe())
+    assert choose(Manifest(tiny_data, clips[:1] + clips[2:]), make_recipe(folds=2, labels=["high"])).clips
+
+
+def test_pieces_of_a_file_in_several_folds_are_refused(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    first, *others = read_manifest(tiny_data)
+    pieces = (replace(first, first_s=0.0), replace(first, first_s=1.0, fold="2"))
+    with pytest.raises(DatasetError, match=f"file '{first.path}' has clips in the folds 1, 2"):
+        choose(Manifest(tiny_data, (*pieces, *others)), make_recipe())
+
+
+def test_what_has_no_fold_goes_where_its_group_is(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    clips = [replace(clip, group=clip.fold) for clip in read_manifest(tiny_data)]
+    hiss = clips.pop()
+    beside = [replace(hiss, first_s=number / 10, group="2") for number in range(4)]
+    pieces = [replace(hiss, path=clips[0].path, first_s=number / 7, group="new") for number in range(4)]
+    chosen = choose(Manifest(tiny_data, (*clips, *beside, *pieces)), make_recipe())
+    assert {clip.fold for clip in chosen if clip.group == "2"} == {"2"}
+    assert len({clip.fold for clip in chosen if clip.group == "new"}) == 1
+
+
+@pytest.mark.parametrize("changes", [{"folds": [1, 2, 6]}, {"folds": [1, 2], "train_folds": [6]}])
+def test_folds_that_are_not_there_are_named(
+    tiny_data: Path, make_recipe: MakeRecipe, changes: dict[str, object]
+) -> None:
+    with pytest.raises(DatasetError, match="names fold 6, and there is no clip in it: there are 1, 2"):
+        choose(read_manifest(tiny_data), make_recipe(**changes))
+
+
+def test_data_without_folds_have_none_to_name(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    clips = tuple(replace(clip, fold="") for clip in read_manifest(tiny_data))
+    with pytest.raises(DatasetError, match="names fold 1, .* it has none; 'folds: 5' deals five"):
+        choose(Manifest(tiny_data, clips), make_recipe())
 
 
 def test_real_folds_share_no_source(data: Path) -> None:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from listener.errors import DatasetError
 from listener.training.data.activity import LOWEST_FLOOR_DB, ActivityOptions, find_activity
-from listener.training.data.choose import deal
 from listener.training.data.clip import Clip, Manifest
 from listener.training.data.crop import CropOptions, Cropped, activity_pieces, crop, fixed_pieces
 from listener.training.data.crop_sources import find_sources, piece_names
+from listener.training.data.deal import deal
 from listener.training.data.manifest import read_manifest, write_manifest
 from tests import program
 from tests.disk import SmallDisk
