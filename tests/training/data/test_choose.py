@@ -96,9 +96,8 @@ def test_what_is_missing_is_named(tiny_data: Path, make_recipe: MakeRecipe) -> N
 def test_a_group_in_several_folds_is_refused(tiny_data: Path, make_recipe: MakeRecipe) -> None:
     manifest = read_manifest(tiny_data)
     clips = tuple(replace(clip, group="one" if clip.label == "low" else "") for clip in manifest)
-    with pytest.raises(DatasetError, match="group 'one' has clips in the folds 1, 2\n.*'folds: 5'"):
+    with pytest.raises(DatasetError, match=r"group 'one' has clips in the folds 1, 2\n.*'folds: 5'"):
         choose(Manifest(tiny_data, clips), make_recipe())
-    assert choose(Manifest(tiny_data, clips[:1] + clips[2:]), make_recipe(folds=2, labels=["high"])).clips
 
 
 def test_pieces_of_a_file_in_several_folds_are_refused(tiny_data: Path, make_recipe: MakeRecipe) -> None:
@@ -128,7 +127,7 @@ def test_folds_that_are_not_there_are_named(
 
 def test_data_without_folds_have_none_to_name(tiny_data: Path, make_recipe: MakeRecipe) -> None:
     clips = tuple(replace(clip, fold="") for clip in read_manifest(tiny_data))
-    with pytest.raises(DatasetError, match="names fold 1, .* it has none; 'folds: 5' deals five"):
+    with pytest.raises(DatasetError, match=r"names fold 1, .* it has none; 'folds: 5' deals five"):
         choose(Manifest(tiny_data, clips), make_recipe())
 
 
