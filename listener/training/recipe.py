@@ -84,6 +84,9 @@ class Augmentation(Options):
     """The window went through a lossy coder: rough bands, few bits, or few kHz."""
     speed: float = Field(default=0.15, ge=0, lt=0.5)
     """Largest relative change of speed (and with it of pitch), in steps of 0.01."""
+    whole_chance: Fraction = 0.5
+    """As much of a sound lies in the window as there is room for; else it may have begun before, or end after
+    it, as a stream brings it."""
     shift: bool = True
     """A clip begins anywhere in the window; else the window is filled with any piece of the clip, and a clip
     that is shorter is repeated."""

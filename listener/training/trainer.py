@@ -5,8 +5,10 @@ checkpoint was. What is judged later is the bundle, by the engine that runs live
 is no other way from a network to its scores.
 """
 
+import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,9 @@ from torch import Tensor, nn
 
 from listener.features.layers import LogMelLayer
 from listener.training.augment import Masks, SceneMaker
+from listener.training.data.check import piece
 from listener.training.data.clip import Manifest
-from listener.training.data.sounds import alarms, beeps, load_sounds
+from listener.training.data.sounds import Sound, alarms, beeps, load_sounds
 from listener.training.export import export
 from listener.training.fit import Batch, Draw, HeldOut, Report, fit, forget, identity
 from listener.training.networks import build_network
@@ -41,6 +44,9 @@ MADE = Made()
 
 CHECKPOINT = "checkpoint.pt"
 """Name of the newest checkpoint in a network's folder."""
+
+LONGEST_NAME = 60
+"""Characters of a folder's name that come from the folds."""
 
 Progress = Callable[[str, Report], None]
 """Is told which network it is, and how it goes."""
@@ -179,20 +185,22 @@ class Trainer:
         return network
 
     def _run(self, held_out: Collection[str]) -> Path:
-        return self.runs / (f"without-{'-'.join(sorted(held_out))}" if held_out else "all")
+        return self.runs / (f"without-{_file_name('-'.join(sorted(held_out)))}" if held_out else "all")
+
+    def _sounds_of(self, manifest: Manifest) -> list[Sound]:
+        """The clips of a part of the manifest in memory, piece by piece: a file may hold several."""
+        chosen = {piece(clip) for clip in manifest}
+        return [sound for sound in self._real if sound.clip is not None and piece(sound.clip) in chosen]
 
     def _loss_on(self, held_out: Collection[str]) -> HeldOut:
         """How well a network does on the clips that are held out, as they are, window by window."""
-        clips = {clip.path for clip in self.manifest.only(held_out)}
-        sounds = [sound for sound in self._real if sound.clip is not None and sound.clip.path in clips]
-        return Validation(sounds, self.labels, self.recipe)
+        return Validation(self._sounds_of(self.manifest.only(held_out)), self.labels, self.recipe)
 
     def _draw(self, manifest: Manifest) -> Draw:
         """Scenes of these clips, as spectrograms with masks."""
         recipe, device = self.recipe, self._fabric.device
-        chosen = {clip.path for clip in manifest}
-        sounds = [sound for sound in self._real if sound.clip is not None and sound.clip.path in chosen]
-        scenes = SceneMaker(recipe, self.labels, [*sounds, *self._made], recipe.features, device)
+        sounds = [*self._sounds_of(manifest), *self._made]
+        scenes = SceneMaker(recipe, self.labels, sounds, recipe.features, device)
         front_end = LogMelLayer(recipe.features, "fft_single").to(device)
         masks = Masks(recipe.augmentation, recipe.seed)
 
@@ -205,7 +213,13 @@ class Trainer:
         return draw
 
     def _identity(self, manifest: Manifest) -> str:
-        what = identity(self.recipe, manifest, self.labels, self._folder)
+        """What the training is of; clips whose content the manifest does not tell are told by their sound."""
+        clips = tuple(
+            clip if clip.sha256 else replace(clip, sha256=sha256(sound.samples).hexdigest())
+            for sound in self._sounds_of(manifest)
+            if (clip := sound.clip) is not None
+        )
+        what = identity(self.recipe, replace(manifest, clips=clips), self.labels, self._folder)
         return f"{what} after {fingerprint(self._start)}" if self._start is not None else what
 
 
@@ -219,6 +233,12 @@ def forget_all(runs: Path) -> None:
     """
     for run in runs.glob("*/"):
         forget(run / CHECKPOINT)
+
+
+def _file_name(text: str) -> str:
+    """Give text as part of a file's name: what folds are called may hold anything, and be long."""
+    plain = re.sub(r"[^\w.-]+", "_", text)[:LONGEST_NAME]
+    return plain if plain == text else f"{plain}~{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _described(manifest: Manifest, recipe: Recipe) -> str:

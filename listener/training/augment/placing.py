@@ -17,7 +17,6 @@ AUDIBLE_PART = 0.6
 """... or for this part of all its sound, where that is shorter."""
 
 _OWN_SPEED_CHANCE = 0.7
-_WHOLE_CHANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Placing:
         percent = np.round(draws.uniform(-1, 1) * BLOCK * self._chances.speed).astype(np.int64)
         percent = np.where(draws.chance(_OWN_SPEED_CHANCE), percent, 0)
         speed = 1 + percent / BLOCK
-        whole = draws.chance(_WHOLE_CHANCE)
+        whole = draws.chance(self._chances.whole_chance)
         at = draws.uniform()
         starts = self._starts(self._bank.lengths[sounds] / speed, whole, at)
         origins = np.round(-starts * speed).astype(np.int64)
