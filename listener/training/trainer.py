@@ -215,7 +215,7 @@ class Trainer:
     def _identity(self, manifest: Manifest) -> str:
         """What the training is of; clips whose content the manifest does not tell are told by their sound."""
         clips = tuple(
-            clip if clip.sha256 else replace(clip, sha256=sha256(sound.samples).hexdigest())
+            clip if clip.sha256 else replace(clip, sha256=sha256(sound.samples.tobytes()).hexdigest())
             for sound in self._sounds_of(manifest)
             if (clip := sound.clip) is not None
         )

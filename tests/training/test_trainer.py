@@ -1,0 +1,103 @@
+"""Which sounds a network learns from, where it is kept, and when it has to be trained anew."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from numpy.typing import NDArray
+
+from listener.errors import DatasetError
+from listener.training import trainer as module
+from listener.training.augment import SceneMaker
+from listener.training.data.choose import choose
+from listener.training.data.clip import Clip, Manifest
+from listener.training.data.manifest import read_manifest
+from listener.training.data.sounds import Sound
+from listener.training.fit import Report, start
+from listener.training.recipe import Recipe
+from listener.training.trainer import CHECKPOINT, Trainer, forget_all
+from tests.training.conftest import RATE, RECIPE
+
+MakeRecipe = Callable[..., Recipe]
+
+
+def silent(name: str, report: Report) -> None:
+    """Nobody watches."""
+
+
+def make_trainer(manifest: Manifest, recipe: Recipe, folder: Path) -> Trainer:
+    fabric = start("32-true", "cpu")
+    return Trainer(recipe, folder, manifest, folder / "runs", fabric, silent)
+
+
+@pytest.fixture
+def drawn_from(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
+    """The clips that windows are made of."""
+    found: list[Clip] = []
+
+    def spying(recipe: Recipe, labels: object, sounds: list[Sound], *rest: object) -> SceneMaker:
+        found.extend(sound.clip for sound in sounds if sound.clip is not None)
+        return SceneMaker(recipe, labels, sounds, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "SceneMaker", spying)
+    return found
+
+
+def test_of_a_file_only_the_pieces_of_other_folds_are_learnt_from(
+    tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe, drawn_from: list[Clip]
+) -> None:
+    first, *others = choose(read_manifest(tiny_data), make_recipe())
+    pieces = (replace(first, active_s=0.4), replace(first, first_s=0.9, active_s=0.4, fold="2"))
+    make_trainer(Manifest(tiny_data, (*pieces, *others)), make_recipe(), tmp_path).network(["2"])
+    assert {(clip.path, clip.first_s) for clip in drawn_from if clip.path == first.path} == {
+        (first.path, 0.5)
+    }
+    assert {clip.fold for clip in drawn_from} == {"1"}
+
+
+@pytest.mark.parametrize("fold", ["../../../outside", "of/two", "a" * 300, "ж" * 100, ".."])
+def test_folds_of_any_name_have_their_network_among_the_runs(
+    tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe, fold: str
+) -> None:
+    clips = [replace(clip, fold=fold if clip.fold == "2" else clip.fold) for clip in read_manifest(tiny_data)]
+    recipe = make_recipe(folds="auto", fit={**RECIPE["fit"], "steps": 1})  # type: ignore[dict-item]
+    trainer = make_trainer(choose(Manifest(tiny_data, tuple(clips)), recipe), recipe, tmp_path)
+    trainer.network([fold])
+    written = list(tmp_path.rglob(CHECKPOINT))
+    assert [path.parent.parent for path in written] == [tmp_path / "runs"]
+    forget_all(tmp_path / "runs")
+    assert not list(tmp_path.rglob(CHECKPOINT))
+
+
+def test_no_two_folds_share_a_network(tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe) -> None:
+    manifest = read_manifest(tiny_data)
+    names = {"1": "a/b", "2": "a?b", "": "1"}
+    clips = tuple(replace(clip, fold=names[clip.fold]) for clip in manifest)
+    recipe = make_recipe(labels=["low", "high"], synthetic=[], fit={**RECIPE["fit"], "steps": 1})  # type: ignore[dict-item]
+    trainer = make_trainer(Manifest(tiny_data, clips), recipe, tmp_path)
+    trainer.network(["a/b"])
+    trainer.network(["a?b"])
+    assert len(list(tmp_path.rglob(CHECKPOINT))) == 2
+
+
+def test_what_was_learnt_from_a_clip_that_has_changed_is_not_taken_for_done(
+    tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe
+) -> None:
+    """A manifest that somebody wrote by hand holds no hashes."""
+    clips = tuple(replace(clip, sha256="") for clip in choose(read_manifest(tiny_data), make_recipe()))
+    manifest = Manifest(tiny_data, clips)
+    before = make_trainer(manifest, make_recipe(), tmp_path).network()
+    again = make_trainer(manifest, make_recipe(), tmp_path).network()
+    for one, other in zip(before.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    soundfile.write(tiny_data / clips[0].path, noise(), RATE, subtype="PCM_16")
+    with pytest.raises(DatasetError, match=r"is of another recipe or other data \(manifest_sha256\)"):
+        make_trainer(manifest, make_recipe(), tmp_path).network()
+
+
+def noise() -> NDArray[np.float64]:
+    return 0.1 * np.random.default_rng(5).standard_normal(2 * RATE)
