@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.cli.common import config_option, load_config, table, tell_decisions
+from listener.cli.common import config_option, load_config, model_option, table, tell_decisions, with_model
 from listener.errors import AudioFileError, ListenerError
 from listener.event_format import event_dict, event_json
 from listener.files import whole_file
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
 @config_option
+@model_option
 @click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv", "audacity"]), default="table")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
-def analyze(paths: tuple[Path, ...], config_path: Path | None, form: str, out: Path | None) -> None:
+def analyze(
+    paths: tuple[Path, ...], config_path: Path | None, model_path: Path | None, form: str, out: Path | None
+) -> None:
     """Find the events in recordings, by the very engine that runs live.
 
     A folder stands for all recordings below it. The audacity format is a label track.
@@ -34,7 +37,7 @@ def analyze(paths: tuple[Path, ...], config_path: Path | None, form: str, out: P
 
     if out is not None and not out.parent.is_dir():
         raise ListenerError(f"--out {out}: there is no folder {out.parent}")
-    file = load_config(config_path)
+    file = with_model(load_config(config_path), model_path)
     classifier = build_classifier(file)
     rules = build_rules(file, classifier.card)
     events: list[Event] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from listener.config import Config
+from listener.config import Config, ModelSettings
 from listener.config_file import ConfigFile, read_config
 from listener.types import Decision, Reason
 
@@ -29,6 +29,22 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(path_type=Path),
         help="Configuration; without it ./config.yaml, then the user's, then the defaults.",
     )(command)
+
+
+def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--model``."""
+    return click.option(
+        "--model",
+        "model_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Bundle to use in place of the configured one.",
+    )(command)
+
+
+def with_model(file: ConfigFile, path: Path | None) -> ConfigFile:
+    """Give a configuration with another bundle; with its own where none is named."""
+    return file if path is None else with_settings(file, model=ModelSettings(path=path))
 
 
 def load_config(path: Path | None) -> ConfigFile:

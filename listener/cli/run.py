@@ -14,7 +14,7 @@ import click
 
 from listener import __version__, logs
 from listener.cli import EXIT_INTERRUPTED
-from listener.cli.common import config_option, finite, load_config, tell_decisions
+from listener.cli.common import config_option, finite, load_config, model_option, tell_decisions
 from listener.cli.run_sources import Configuration, SourceChoice, parse_speed
 from listener.cli.views import JsonLines, NoView, View
 from listener.config_file import ConfigFile
@@ -44,6 +44,7 @@ PATIENCE_ENDS_S = 5.0
 
 @click.command()
 @config_option
+@model_option
 @click.option(
     "--source", "sources", multiple=True, metavar="S", help="mic, mic:NAME, a file, a folder, -, demo."
 )
@@ -72,6 +73,7 @@ PATIENCE_ENDS_S = 5.0
 @click.option("--dry-run", is_flag=True, help="Do nothing about events: log what would be done, and why.")
 def run(
     config_path: Path | None,
+    model_path: Path | None,
     sources: tuple[str, ...],
     device: str | None,
     speed: str | None,
@@ -94,7 +96,8 @@ def run(
     from listener.daemon.supervisor import Supervisor
 
     lines = JsonLines() if as_json else None  # before anybody else can print something
-    configuration = Configuration(load_config(config_path), _choice(sources, device, speed, pcm))
+    choice = _choice(sources, device, speed, pcm)
+    configuration = Configuration(load_config(config_path), choice, model_path)
     notifier = Notifier.from_environment()
     for variable in FOR_THE_DAEMON:
         os.environ.pop(variable, None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from listener.cli.common import with_settings
+from listener.cli.common import with_model, with_settings
 from listener.config import ActionSettings, SourceSettings
 from listener.config_file import ConfigFile, read_config
 
@@ -81,12 +81,15 @@ class Configuration:
         As it was read first.
     choice
         What the command line says of sources.
+    model
+        Bundle in place of the configured one.
     """
 
-    def __init__(self, file: ConfigFile, choice: SourceChoice) -> None:
+    def __init__(self, file: ConfigFile, choice: SourceChoice, model: Path | None = None) -> None:
         self.choice = choice
         """What has the last word."""
         self._file = file
+        self._model = model
 
     @property
     def path(self) -> Path | None:
@@ -96,7 +99,7 @@ class Configuration:
     @property
     def file(self) -> ConfigFile:
         """What is to be run."""
-        return self.choice.over(self._file)
+        return self._over(self._file)
 
     @property
     def is_default(self) -> bool:
@@ -118,4 +121,7 @@ class Configuration:
         ConfigError
             It cannot be read, or something in it is wrong.
         """
-        return self.choice.over(self._file if self.path is None else read_config(self.path))
+        return self._over(self._file if self.path is None else read_config(self.path))
+
+    def _over(self, file: ConfigFile) -> ConfigFile:
+        return self.choice.over(with_model(file, self._model))

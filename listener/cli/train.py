@@ -1,5 +1,6 @@
 """``listener train``: from recordings to a bundle."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,34 +114,55 @@ def _folds(holdout: str | None, recipe: "Recipe", manifest: "Manifest") -> tuple
 
 def _measure(reproduction: "Reproduction", folds: tuple[str, ...], out: Path | None, is_first: bool) -> None:
     evaluation = reproduction.hold_out(folds)
-    if is_first:
-        _tell(reproduction, evaluation)
+    _tell(evaluation)
     if out is not None:
-        reproduction.write(out, evaluation, folds)
-        click.echo(f"written: {out}")
+        _write(reproduction, evaluation, out, folds, is_first)
+    _report(reproduction, evaluation)
 
 
 def _reproduce(reproduction: "Reproduction", cross_validate: bool, out: Path, is_first: bool) -> None:
     evaluation = reproduction.cross_validate() if cross_validate else None
-    if evaluation is not None and is_first:
-        _tell(reproduction, evaluation)
-    reproduction.write(out, evaluation, reproduction.left_out)
+    _tell(evaluation)
+    _write(reproduction, evaluation, out, reproduction.left_out, is_first)
+    _report(reproduction, evaluation)
+
+
+def _tell(evaluation: "Evaluation | None") -> None:
+    from listener.cli.figures import evaluation_as_text
+    from listener.cli.judging import warn
+
+    if evaluation is None:
+        return
+    click.echo(evaluation_as_text(evaluation))
+    for warning in evaluation.warnings:
+        warn(warning)
+
+
+def _write(
+    reproduction: "Reproduction",
+    evaluation: "Evaluation | None",
+    out: Path,
+    held_out: tuple[str, ...],
+    is_first: bool,
+) -> None:
+    reproduction.write(out, evaluation, held_out)
     if is_first:
         click.echo(f"written: {out}")
 
 
-def _tell(reproduction: "Reproduction", evaluation: "Evaluation") -> None:
-    from listener.cli.figures import evaluation_as_text
+def _report(reproduction: "Reproduction", evaluation: "Evaluation | None") -> None:
+    """Write the report last: where it cannot be, the bundle is there nevertheless."""
     from listener.training.evaluate.report import write_report
 
-    click.echo(evaluation_as_text(evaluation))
+    if evaluation is None:
+        return
     write_report(reproduction.report, evaluation)
     click.echo(f"report: {reproduction.report}")
 
 
 def _command(recipe: Path, holdout: str | None, changes: tuple[str, ...]) -> str:
     """What is to be typed again; where this machine keeps its files is nobody's business."""
-    name = recipe.name if recipe.is_absolute() else recipe
-    options = [f"--holdout {holdout}"] if holdout else []
-    options += [f"--set {change}" for change in changes]
-    return " ".join([f"listener train {name} --data DIR", *options])
+    name = recipe.name if recipe.is_absolute() else str(recipe)
+    options = ["--holdout", holdout] if holdout else []
+    options += [word for change in changes for word in ("--set", change)]
+    return shlex.join(["listener", "train", name, "--data", "DIR", *options])

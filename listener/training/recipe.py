@@ -6,6 +6,7 @@ included, stands in the recipe, so that one command trains the same model again.
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -192,7 +193,7 @@ class Recipe(Options):
     """A whole recipe."""
 
     name: str
-    """Of the model."""
+    """Of the model, and of its files: letters, digits and ``._-``."""
     version: str
     """Of the model."""
     seed: int = 0
@@ -228,6 +229,13 @@ class Recipe(Options):
     """SPDX name, of the weights."""
     notes: str = ""
     """What a user should know before trusting it."""
+
+    @field_validator("name")
+    @classmethod
+    def _of_a_file(cls, name: str) -> str:
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError("must be letters, digits and ._- alone, for files are called by it")
+        return name
 
     @field_validator("features", mode="before")
     @classmethod

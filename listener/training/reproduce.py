@@ -32,6 +32,11 @@ from listener.types import Thresholds
 UNHEARD = 32
 """Sounds of each kind that are synthesised for evaluation alone."""
 
+STOPPED_EARLY = (
+    "the clips that judge each network also chose its weights (fit.early_stop): the figures flatter"
+)
+"""Held out is only what decided nothing."""
+
 
 class Reproduction:
     """Measures what a recipe is worth, and writes its bundle.
@@ -69,8 +74,13 @@ class Reproduction:
         """Where the report is to lie."""
         return self._trainer.runs / "report.html"
 
-    def cross_validate(self) -> Evaluation:
+    def cross_validate(self) -> Evaluation | None:
         """Hold out each fold in turn; a stream goes to the network that was trained without its fold.
+
+        Returns
+        -------
+        Evaluation or None
+            None in all processes but the first, where there are several: on other hosts there is no bundle.
 
         Raises
         ------
@@ -80,21 +90,29 @@ class Reproduction:
         judged: list[Judged] = []
         heard: list[Heard] = []
         for fold in self.folds:
-            with self._loaded((fold,)) as classifier:
+            bundle = self._trainer.bundle((fold,))
+            if not self._trainer.is_first:
+                continue
+            with _loaded(bundle) as classifier:
                 judged += self._judged(classifier, (fold,))
                 heard += listen(classifier, self._streams(fold))
+        if not self._trainer.is_first:
+            return None
         evaluation = self._on_clips(judged, self.folds)
         return self._on_streams(evaluation, judged, heard) if heard else evaluation
 
-    def hold_out(self, folds: Collection[str]) -> Evaluation:
-        """Train one network without some folds, and judge it by them.
+    def hold_out(self, folds: Collection[str]) -> Evaluation | None:
+        """Train one network without some folds, and judge it by them; None as in `cross_validate`.
 
         Raises
         ------
         DatasetError
             Clips or checkpoints cannot be used.
         """
-        with self._loaded(folds) as classifier:
+        bundle = self._trainer.bundle(folds)
+        if not self._trainer.is_first:
+            return None
+        with _loaded(bundle) as classifier:
             return self._on_clips(self._judged(classifier, folds), folds)
 
     def write(self, out: Path, evaluation: Evaluation | None, held_out: Collection[str] = ()) -> None:
@@ -122,18 +140,14 @@ class Reproduction:
             how = f"cross-validation, folds {judged_by}: each judged by a network trained without it"
             if held_out:
                 how = f"fold {judged_by}, which it was not trained on"
-            how = f"{how}; {self._command}"
+            how = "; ".join((how, *self._doubts, self._command))
             card = replace(card_with(card, evaluation), thresholds=self.thresholds, evaluation=how)
         self._trainer.write(out, held_out, card)
 
-    @contextmanager
-    def _loaded(self, held_out: Collection[str]) -> Iterator[Classifier]:
-        bundle = self._trainer.bundle(held_out)
-        classifier = build_classifier(ConfigFile(Config(model=ModelSettings(path=bundle.absolute()))))
-        try:
-            yield classifier
-        finally:
-            classifier.close()
+    @property
+    def _doubts(self) -> tuple[str, ...]:
+        """What makes the figures too good to be true."""
+        return (STOPPED_EARLY,) if self._recipe.fit.early_stop is not None else ()
 
     def _judged(self, classifier: Classifier, folds: Collection[str]) -> list[Judged]:
         """Ask about what was held out, and about sounds made for that alone."""
@@ -167,7 +181,8 @@ class Reproduction:
             left_out={},
             judged=known,
         )
-        return replace(begin(trainer.runs, trainer.card(), self._command), clips=clips)
+        begun = begin(trainer.runs, trainer.card(), self._command)
+        return replace(begun, clips=clips, warnings=self._doubts)
 
     def _on_streams(
         self, evaluation: Evaluation, judged: Sequence[Judged], heard: Sequence[Heard]
@@ -199,6 +214,15 @@ class Reproduction:
         folder = self._trainer.manifest.folder / options.folder
         paths = [_recording(folder, name) for name, of_fold in options.folds.items() if of_fold == fold]
         return [Stream(path, read_reference(path)) for path in paths]
+
+
+@contextmanager
+def _loaded(bundle: Path) -> Iterator[Classifier]:
+    classifier = build_classifier(ConfigFile(Config(model=ModelSettings(path=bundle.absolute()))))
+    try:
+        yield classifier
+    finally:
+        classifier.close()
 
 
 def _recording(folder: Path, name: str) -> Path:

@@ -5,6 +5,7 @@ checkpoint was. What is judged later is the bundle, by the engine that runs live
 is no other way from a network to its scores.
 """
 
+import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from listener.classifiers.bundle import card_json
+from listener.classifiers.card import parse_card
 from listener.features.layers import LogMelLayer
 from listener.training.augment import Masks, SceneMaker
 from listener.training.data.check import piece
@@ -75,7 +78,8 @@ class Trainer:
     DatasetError
         Clips cannot be read; all of them are named.
     ModelError
-        There is no bundle to begin with.
+        There is no bundle to begin with, or the one that would come of it could not be loaded: a label that
+        is too long, a ``hop_s`` that cannot be.
     """
 
     def __init__(
@@ -94,6 +98,8 @@ class Trainer:
         self._folder = folder
         self._fabric = fabric
         self._progress = progress
+        # Or what nobody could load would be trained first.
+        parse_card(json.loads(card_json(self.card())), runs / f"{recipe.name}.pt")
         self._start = find_start(recipe.start_from, folder) if recipe.start_from else None
         rate = recipe.features.sample_rate
         self._real = load_sounds(manifest, rate)

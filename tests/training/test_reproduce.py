@@ -5,16 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import yaml
 from click.testing import CliRunner
 
 from listener.classifiers.bundle import read_card
 from listener.classifiers.torchscript import TorchScriptClassifier
+from listener.cli.predict import predict
 from listener.cli.train import train
 from listener.errors import ConfigError, DatasetError
 from listener.features import LogMel
-from listener.types import Features
-from tests.training.conftest import RECIPE
+from listener.pipeline import Pipeline
+from listener.testing import ScriptedSource
+from listener.training.data.clip import Clip
+from listener.training.evaluate import judge_samples
+from listener.types import Features, Prediction
+from tests.program import PATIENCE_S
+from tests.training.conftest import RATE, RECIPE
 
 Train = Callable[..., str]
 
@@ -61,6 +68,34 @@ def test_the_bundle_loads_and_scores(command: Train, tmp_path: Path) -> None:
     scores = classifier.predict([Features("test", log_mel, 0, features.window_samples, features.sample_rate)])
     assert scores.shape == (1, 3)
     assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_predict_evaluation_and_the_live_engine_agree(command: Train, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.pt"
+    command("--out", str(out), "--no-cross-validate")
+    rng = np.random.default_rng(3)
+    samples = (0.1 * rng.standard_normal(5 * RATE)).astype(np.float32)
+    soundfile.write(tmp_path / "noise.wav", samples, RATE, subtype="FLOAT")
+    classifier = TorchScriptClassifier(out, read_card(out))
+    judged = judge_samples(classifier, Clip("noise.wav", "low"), samples, RATE)
+
+    live: list[Prediction] = []
+    tenths = np.split(samples, 50)
+    pipeline = Pipeline(
+        [ScriptedSource("mic", tenths)],
+        classifier,
+        [None] * 3,
+        classifier.card.hop_s,
+        on_step=lambda prediction, decisions: live.append(prediction),
+    )
+    pipeline.start()
+    assert pipeline.done.wait(PATIENCE_S)
+    pipeline.stop()
+    told = CliRunner().invoke(predict, [str(tmp_path / "noise.wav"), "--model", str(out), "--json"])
+    scores = json.loads(told.stdout)["scores"]
+
+    np.testing.assert_allclose(np.stack([one.scores for one in live]), judged.scores, atol=1e-4)
+    np.testing.assert_allclose([scores[label] for label in classifier.card.labels], judged.pooled, atol=1e-4)
 
 
 def test_whom_to_thank_stands_beside_the_bundle(command: Train, tmp_path: Path) -> None:
@@ -119,3 +154,28 @@ def test_the_card_is_json_that_outsiders_can_read(command: Train, tmp_path: Path
         card = json.loads(archive.read(name))
     assert card["features"]["n_mels"] == 64
     assert card["activation"] == "sigmoid"
+
+
+def test_figures_of_networks_that_were_stopped_by_them_are_told_as_such(
+    tiny_data: Path, tmp_path: Path
+) -> None:
+    recipe, out = tmp_path / "tiny.yaml", tmp_path / "tiny.pt"
+    recipe.write_text(yaml.safe_dump(RECIPE))
+    places = ["--data", str(tiny_data), "--runs", str(tmp_path / "runs"), "--out", str(out)]
+    result = CliRunner().invoke(train, [str(recipe), *places, "--set", "fit.early_stop=1"])
+    assert "also chose its weights (fit.early_stop): the figures flatter" in result.stderr
+    assert "the figures flatter" in read_card(out).evaluation
+    assert "the figures flatter" in (tmp_path / "runs" / "tiny" / "report.html").read_text()
+
+
+def test_a_report_that_cannot_be_written_costs_no_bundle(command: Train, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "tiny" / "report.html").mkdir(parents=True)
+    with pytest.raises(DatasetError, match=r"report\.html: cannot be written"):
+        command("--out", str(tmp_path / "tiny.pt"))
+    assert read_card(tmp_path / "tiny.pt").figures["clips"] == 4
+
+
+@pytest.mark.parametrize("name", ["../tiny", "a/b", "", ".hidden", "a\nb"])
+def test_names_that_no_file_can_have(make_recipe: Callable[..., object], name: str) -> None:
+    with pytest.raises(ConfigError, match="name: must be letters, digits"):
+        make_recipe(name=name)

@@ -10,7 +10,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from listener.errors import DatasetError
+from listener.errors import DatasetError, ModelError
 from listener.training import trainer as module
 from listener.training.augment import SceneMaker
 from listener.training.data.choose import choose
@@ -19,6 +19,7 @@ from listener.training.data.manifest import read_manifest
 from listener.training.data.sounds import Sound
 from listener.training.fit import Report, start
 from listener.training.recipe import Recipe
+from listener.training.reproduce import Reproduction
 from listener.training.trainer import CHECKPOINT, Trainer, forget_all
 from tests.training.conftest import RATE, RECIPE
 
@@ -97,6 +98,32 @@ def test_what_was_learnt_from_a_clip_that_has_changed_is_not_taken_for_done(
     soundfile.write(tiny_data / clips[0].path, noise(), RATE, subtype="PCM_16")
     with pytest.raises(DatasetError, match=r"is of another recipe or other data \(manifest_sha256\)"):
         make_trainer(manifest, make_recipe(), tmp_path).network()
+
+
+def test_only_the_first_process_judges(
+    tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another host, there is no bundle to be judged."""
+    monkeypatch.setattr(Trainer, "is_first", False)
+    recipe = make_recipe()
+    trainer = make_trainer(choose(read_manifest(tiny_data), recipe), recipe, tmp_path)
+    reproduction = Reproduction(trainer, "listener train")
+    assert reproduction.hold_out(["1"]) is None
+    assert reproduction.cross_validate() is None
+    assert not list(tmp_path.rglob("tiny.pt"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({"hop_s": 100.0}, "hop_s must be"), ({"data": {"rename": {"high": "@high"}}}, "'@high' begins with @")],
+)
+def test_a_bundle_that_nobody_could_load_is_not_trained(
+    tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe, changes: dict[str, object], told: str
+) -> None:
+    recipe = make_recipe(labels="auto", **changes)
+    with pytest.raises(ModelError, match=told):
+        make_trainer(choose(read_manifest(tiny_data), recipe), recipe, tmp_path)
+    assert not (tmp_path / "runs").exists()
 
 
 def noise() -> NDArray[np.float64]:
