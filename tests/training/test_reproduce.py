@@ -162,7 +162,7 @@ def test_figures_of_networks_that_were_stopped_by_them_are_told_as_such(
     recipe, out = tmp_path / "tiny.yaml", tmp_path / "tiny.pt"
     recipe.write_text(yaml.safe_dump(RECIPE))
     places = ["--data", str(tiny_data), "--runs", str(tmp_path / "runs"), "--out", str(out)]
-    result = CliRunner().invoke(train, [str(recipe), *places, "--set", "fit.early_stop=1"])
+    result = CliRunner().invoke(train, [str(recipe), *places, "--holdout", "1", "--set", "fit.early_stop=1"])
     assert "also chose its weights (fit.early_stop): the figures flatter" in result.stderr
     assert "the figures flatter" in read_card(out).evaluation
     assert "the figures flatter" in (tmp_path / "runs" / "tiny" / "report.html").read_text()
@@ -171,8 +171,8 @@ def test_figures_of_networks_that_were_stopped_by_them_are_told_as_such(
 def test_a_report_that_cannot_be_written_costs_no_bundle(command: Train, tmp_path: Path) -> None:
     (tmp_path / "runs" / "tiny" / "report.html").mkdir(parents=True)
     with pytest.raises(DatasetError, match=r"report\.html: cannot be written"):
-        command("--out", str(tmp_path / "tiny.pt"))
-    assert read_card(tmp_path / "tiny.pt").figures["clips"] == 4
+        command("--out", str(tmp_path / "tiny.pt"), "--holdout", "1")
+    assert read_card(tmp_path / "tiny.pt").figures["clips"] == 2
 
 
 @pytest.mark.parametrize("name", ["../tiny", "a/b", "", ".hidden", "a\nb"])

@@ -113,14 +113,16 @@ def test_only_the_first_process_judges(
     assert not list(tmp_path.rglob("tiny.pt"))
 
 
+BEGINS_WITH_AT = {"labels": ["low", "@high"], "synthetic": [], "data": {"rename": {"high": "@high"}}}
+
+
 @pytest.mark.parametrize(
-    ("changes", "told"),
-    [({"hop_s": 100.0}, "hop_s must be"), ({"data": {"rename": {"high": "@high"}}}, "'@high' begins with @")],
+    ("changes", "told"), [({"hop_s": 100.0}, "hop_s must be"), (BEGINS_WITH_AT, "'@high' begins with @")]
 )
 def test_a_bundle_that_nobody_could_load_is_not_trained(
     tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe, changes: dict[str, object], told: str
 ) -> None:
-    recipe = make_recipe(labels="auto", **changes)
+    recipe = make_recipe(**changes)
     with pytest.raises(ModelError, match=told):
         make_trainer(choose(read_manifest(tiny_data), recipe), recipe, tmp_path)
     assert not (tmp_path / "runs").exists()
