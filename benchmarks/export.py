@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.apart import Apart
 from benchmarks.findings import Effort, Finding, Spread, at_least, ratio
@@ -47,7 +48,7 @@ def _measured(bundle: Path, effort: Effort, folder: Path) -> dict[str, list[floa
     classifiers: dict[str, Classifier] = {"engine": engine, **_exported(bundle, engine, folder)}
     window = reference_window(engine.card)
     data = np.asarray(window.data)[np.newaxis]
-    plain_window = torch.from_numpy(data[:, np.newaxis] if engine.has_channel_axis else data)
+    plain_window = data[:, np.newaxis] if engine.has_channel_axis else data
     with Apart(Plain, bundle) as plain:
         variants: dict[str, Callable[[], float]] = {
             "plain": partial(plain.run, _plain_s, plain_window, effort.repeats)
@@ -89,7 +90,8 @@ def _loaded(path: Path, model: bytes, card: ModelCard) -> Classifier:
     return OnnxClassifier(path, card)
 
 
-def _plain_s(plain: Plain, window: torch.Tensor, repeats: int) -> float:
+def _plain_s(plain: Plain, samples: NDArray[np.float32], repeats: int) -> float:
+    window = torch.from_numpy(samples)
     with torch.no_grad():
         for _ in range(RUNS_UNTIL_COMPILED - plain.runs[1]):
             plain.module(window)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import actions, cost, decode, features, model, reaction, startup
+from benchmarks import actions, cost, decode, export, features, model, reaction, startup
 from benchmarks.findings import QUICK, Finding, Spread, at_least, at_most, ratio
 from benchmarks.report import lines
 
 BENCHMARKS = {
-    module.GROUP: module.measure for module in (decode, features, model, cost, reaction, actions, startup)
+    module.GROUP: module.measure
+    for module in (decode, features, model, export, cost, reaction, actions, startup)
 }
 
 
