@@ -16,7 +16,7 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from listener.errors import ConfigError, DatasetError
@@ -389,12 +389,34 @@ def test_a_loss_that_is_no_number_ends_it(tmp_path: Path) -> None:
         return Batch(batch.inputs * (math.inf if step == 3 else 1), batch.targets)
 
     with pytest.raises(
-        DatasetError, match=r"^the loss is no number after 4 steps: a lower fit\.learning_rate"
+        DatasetError, match=r"^the loss, or a weight, is no number after 4 steps: a lower fit\.learning_rate"
     ):
         train(tmp_path / "c.pt", draw=poisoned)
     steps: list[int] = []
     train(tmp_path / "c.pt", progress=lambda report: steps.append(report.step))
     assert steps[0] == 3
+
+
+class Brittle(nn.Module):
+    """A loss that is a number, and a gradient that is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.weight * 0).sqrt().expand(len(x), 2)
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_weights_that_are_no_numbers_are_kept_nowhere(tmp_path: Path, steps: int) -> None:
+    def drawn(step: int, rows: range) -> Batch:
+        return Batch(torch.ones(len(rows), 2), torch.ones(len(rows), 2))
+
+    wanted = options(steps=steps, checkpoint_steps=1)
+    with pytest.raises(DatasetError, match=r"^the loss, or a weight, is no number after 1 steps"):
+        fit(Brittle(), drawn, wanted, n_clips=8, seed=0, checkpoint=tmp_path / "c.pt", what="{}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_is_told_how_it_goes(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def fit(
         Lightning Fabric is not installed, or cannot do what the recipe asks for.
     DatasetError
         The checkpoint belongs to another recipe or to other data, is broken, or cannot be written; or the
-        loss is no number any more.
+        loss or a weight is no number any more.
     """
     training = _Training(network, draw, options, n_clips, seed, fabric or start(options.precision))
     file = CheckpointFile(checkpoint, what)
@@ -122,6 +122,8 @@ def _train(
             scalars.add(done, figures)
             if training.is_first:
                 progress(report)
+        if (is_due or training.is_over) and not training.is_sound:
+            raise DatasetError(_diverged(done, file.path))
         if held_out is not None and (is_due or training.is_over):
             scalars.add(done, training.judge(held_out))
         if is_due and not training.is_over:
@@ -131,8 +133,8 @@ def _train(
 
 def _diverged(done: int, path: Path) -> str:
     return (
-        f"the loss is no number after {done} steps: a lower fit.learning_rate may help, or fit.precision "
-        f"'32-true'; {printable(path)} is of before"
+        f"the loss, or a weight, is no number after {done} steps: a lower fit.learning_rate may help, or "
+        f"fit.precision '32-true'; {printable(path)} is of before"
     )
 
 
@@ -175,6 +177,11 @@ class _Training:
     @property
     def is_over(self) -> bool:
         return self.done >= self.n_steps or self._patience.is_over
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all weights are numbers still: the last step was taken after the last loss was known."""
+        return all(bool(parameter.isfinite().all()) for parameter in self._network.parameters())
 
     @property
     def trained(self) -> nn.Module:
