@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +359,14 @@ def test_windows_cover_a_recording_to_its_end(tmp_path: Path) -> None:
     assert len(heard.windows) == 3
     assert {len(window) for window in heard.windows} == {card.window_samples}
     np.testing.assert_array_equal(heard.windows[0][hop:], heard.windows[1][: card.window_samples - hop])
+
+
+def test_windows_that_overlap_share_their_memory(tmp_path: Path) -> None:
+    card = tiny_card()
+    soundfile.write(tmp_path / "long.wav", 0.1 * np.ones(20 * card.sample_rate), card.sample_rate)
+    (heard,) = hear([recordings.Sample(tmp_path / "long.wav", None)], card)
+    assert sum(map(len, heard.windows)) > 1.5 * 20 * card.sample_rate
+    assert all(np.may_share_memory(*pair) for pair in pairwise(heard.windows))
 
 
 def test_recordings_that_cannot_be_read_are_all_named(tiny: Path, clips: Path, tmp_path: Path) -> None:

@@ -139,10 +139,10 @@ def _read(sample: Sample, rate: int) -> Samples:
 
 
 def _cut(samples: Samples, card: ModelCard) -> Iterator[Samples]:
+    """Cut into windows that share their memory: they overlap, and there are hundreds of recordings."""
     n_window, hop = card.window_samples, round(card.hop_s * card.sample_rate)
     n_windows = 1 + max(0, -(-(len(samples) - n_window) // hop))
+    filled_up = np.zeros((n_windows - 1) * hop + n_window, np.float32)
+    filled_up[: len(samples)] = samples
     for first in range(0, n_windows * hop, hop):
-        window = np.zeros(n_window, np.float32)
-        part = samples[first : first + n_window]
-        window[: len(part)] = part
-        yield window
+        yield filled_up[first : first + n_window]
