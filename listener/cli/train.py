@@ -62,6 +62,8 @@ def train(
     from listener.training.reproduce import Reproduction
     from listener.training.trainer import forget_all
 
+    if out is not None and out.is_dir():
+        raise ConfigError(f"--out {out}: is a folder: it names the bundle, such as {out / 'NAME.pt'}")
     wanted, manifest = _read(recipe, data, changes)
     folds = _folds(holdout, wanted, manifest)
     folder = runs / wanted.name

@@ -188,6 +188,12 @@ class Streams(Options):
     negative: str
     """Name of the stream without events; the recordings it is made of are dealt to its fold."""
 
+    @model_validator(mode="after")
+    def _has_fold(self) -> "Streams":
+        if self.negative not in self.folds:
+            raise ValueError(f"'folds' must name a fold for the negative stream, {self.negative}")
+        return self
+
 
 class Recipe(Options):
     """A whole recipe."""

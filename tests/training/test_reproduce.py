@@ -179,3 +179,9 @@ def test_a_report_that_cannot_be_written_costs_no_bundle(command: Train, tmp_pat
 def test_names_that_no_file_can_have(make_recipe: Callable[..., object], name: str) -> None:
     with pytest.raises(ConfigError, match="name: must be letters, digits"):
         make_recipe(name=name)
+
+
+def test_a_bundle_cannot_have_the_name_of_a_folder(command: Train, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"--out {tmp_path}: is a folder"):
+        command("--out", str(tmp_path))
+    assert not (tmp_path / "runs").exists()

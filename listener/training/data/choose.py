@@ -36,7 +36,11 @@ def choose(manifest: Manifest, recipe: Recipe) -> Manifest:
     chosen = Manifest(manifest.folder, tuple(_with_folds(manifest.folder, clips, recipe)))
     _refuse_split(chosen)
     missing = [clip.path for clip in chosen if not (manifest.folder / clip.path).is_file()]
-    refuse([f"{manifest.folder / path}: is missing" for path in missing] + _empty_labels(chosen, recipe))
+    refuse(
+        [f"{manifest.folder / path}: is missing" for path in missing]
+        + _empty_labels(chosen, recipe)
+        + _unknown_labels(chosen, recipe)
+    )
     return chosen
 
 
@@ -114,6 +118,15 @@ def _unknown_columns(manifest: Manifest, where: Mapping[str, Sequence[str]]) -> 
         f"{manifest.folder}: the recipe chooses by '{name}', a column that the manifest does not have"
         for name in where
         if name not in columns and name not in Clip.__dataclass_fields__
+    ]
+
+
+def _unknown_labels(manifest: Manifest, recipe: Recipe) -> list[str]:
+    labels = recipe.labels_of(manifest.labels)
+    named = {label for some in recipe.data.uncertain.values() for label in some}
+    return [
+        f"{manifest.folder}: data.uncertain names '{label}', which is no label of the model"
+        for label in sorted(named - set(labels))
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.errors import DatasetError
+from listener.errors import ConfigError, DatasetError
 from listener.training.data.choose import choose
 from listener.training.data.clip import Clip, Manifest
 from listener.training.data.deal import deal, group_of
@@ -129,6 +129,17 @@ def test_data_without_folds_have_none_to_name(tiny_data: Path, make_recipe: Make
     clips = tuple(replace(clip, fold="") for clip in read_manifest(tiny_data))
     with pytest.raises(DatasetError, match=r"names fold 1, .* it has none; 'folds: 5' deals five"):
         choose(Manifest(tiny_data, clips), make_recipe())
+
+
+def test_what_is_uncertain_must_be_a_label(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe(labels="auto", data={"uncertain": {"hiss": ["loww"]}})
+    with pytest.raises(DatasetError, match=r"data\.uncertain names 'loww', which is no label of the model"):
+        choose(read_manifest(tiny_data), recipe)
+
+
+def test_the_negative_stream_has_a_fold(make_recipe: MakeRecipe) -> None:
+    with pytest.raises(ConfigError, match="streams: 'folds' must name a fold for the negative stream, rain"):
+        make_recipe(streams={"folds": {"kitchen": 1}, "negative": "rain"})
 
 
 def test_real_folds_share_no_source(data: Path) -> None:
