@@ -22,7 +22,8 @@ from listener.features.layers import LogMelLayer
 from listener.training.augment import Masks, SceneMaker
 from listener.training.data.check import piece
 from listener.training.data.clip import Manifest
-from listener.training.data.sounds import Sound, alarms, beeps, load_sounds
+from listener.training.data.problems import refuse
+from listener.training.data.sounds import Sound, alarms, beeps, doubles_across_folds, load_sounds
 from listener.training.export import export
 from listener.training.fit import Batch, Draw, HeldOut, Report, fit, forget, identity
 from listener.training.networks import build_network
@@ -76,7 +77,7 @@ class Trainer:
     Raises
     ------
     DatasetError
-        Clips cannot be read; all of them are named.
+        Clips cannot be read, or are the same sound in several folds; all of them are named.
     ModelError
         There is no bundle to begin with, or the one that would come of it could not be loaded: a label that
         is too long, a ``hop_s`` that cannot be.
@@ -103,6 +104,7 @@ class Trainer:
         self._start = find_start(recipe.start_from, folder) if recipe.start_from else None
         rate = recipe.features.sample_rate
         self._real = load_sounds(manifest, rate)
+        refuse(doubles_across_folds(self._real))
         self._made = alarms(recipe.synthetic, rate, recipe.seed, MADE.alarms)
         if recipe.augmentation.event_chance < 1:
             self._made += beeps(rate, recipe.seed, MADE.beeps)
@@ -226,7 +228,9 @@ class Trainer:
             if (clip := sound.clip) is not None
         )
         what = identity(self.recipe, replace(manifest, clips=clips), self.labels, self._folder)
-        return f"{what} after {fingerprint(self._start)}" if self._start is not None else what
+        if self._start is None:
+            return what
+        return json.dumps({**json.loads(what), "start_from_sha256": fingerprint(self._start)}, sort_keys=True)
 
 
 def forget_all(runs: Path) -> None:

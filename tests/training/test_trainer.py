@@ -1,5 +1,6 @@
 """Which sounds a network learns from, where it is kept, and when it has to be trained anew."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,17 @@ def test_what_was_learnt_from_a_clip_that_has_changed_is_not_taken_for_done(
         make_trainer(manifest, make_recipe(), tmp_path).network()
 
 
+def test_the_same_sound_on_both_sides_of_a_split_is_refused(
+    tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe
+) -> None:
+    manifest = choose(read_manifest(tiny_data), make_recipe())
+    first, second = (clip for clip in manifest if clip.label == "low")
+    shutil.copy(tiny_data / first.path, tiny_data / second.path)
+    told = f"^{second.path}: holds the same sound as {first.path}, and they are in the folds 2 and 1"
+    with pytest.raises(DatasetError, match=told):
+        make_trainer(manifest, make_recipe(), tmp_path)
+
+
 def test_only_the_first_process_judges(
     tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +138,16 @@ def test_a_bundle_that_nobody_could_load_is_not_trained(
     with pytest.raises(ModelError, match=told):
         make_trainer(choose(read_manifest(tiny_data), recipe), recipe, tmp_path)
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_differs_is_named_for_networks_that_began_with_a_bundle_as_well(
+    tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe
+) -> None:
+    manifest = choose(read_manifest(tiny_data), make_recipe())
+    start_from = str(make_trainer(manifest, make_recipe(), tmp_path).bundle())
+    make_trainer(manifest, make_recipe(start_from=start_from), tmp_path / "more").network()
+    with pytest.raises(DatasetError, match=r"is of another recipe or other data \(seed\): --fresh"):
+        make_trainer(manifest, make_recipe(start_from=start_from, seed=8), tmp_path / "more").network()
 
 
 def noise() -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,23 @@ def load_sounds(manifest: Manifest, sample_rate: int) -> list[Sound]:
         loaded = list(pool.map(lambda clip: _load(manifest.folder, clip, sample_rate), manifest))
     refuse([problem for problem in loaded if isinstance(problem, str)])
     return [sound for sound in loaded if isinstance(sound, Sound)]
+
+
+def doubles_across_folds(sounds: Sequence[Sound]) -> list[str]:
+    """Find clips that hold the same sound, sample by sample, and are in different folds."""
+    first_of: dict[bytes, Clip] = {}
+    found = []
+    for sound in sounds:
+        if (clip := sound.clip) is None:
+            continue
+        first = first_of.setdefault(sha256(sound.samples.tobytes()).digest(), clip)
+        if first.fold != clip.fold:
+            both = f"the folds {printable(clip.fold)} and {printable(first.fold)}"
+            found.append(
+                f"{printable(clip.path)}: holds the same sound as {printable(first.path)}, and they are in "
+                f"{both}: what is learnt would be asked again"
+            )
+    return found
 
 
 def alarms(labels: Collection[str], sample_rate: int, seed: int, n_sounds: int) -> list[Sound]:

@@ -1,7 +1,6 @@
 """From a trained network to the bundle, and the list of those to thank."""
 
 import csv
-import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from listener.classifiers.bundle import write_bundle
 from listener.classifiers.reference import reference_signal
 from listener.errors import DatasetError
 from listener.features import LogMel
+from listener.files import whole_file
 from listener.training.data.clip import Manifest
 from listener.types import ModelCard, Reference
 
@@ -48,19 +48,16 @@ def export(path: Path, network: nn.Module, card: ModelCard, manifest: Manifest) 
 
 def write_attribution(path: Path, manifest: Manifest) -> None:
     """List title, author, source and licence of every clip, as the licences ask for."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(path) as half_written, half_written.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("clip", "label", "title", "author", "source_url", "licence"))
             for clip in manifest:
                 writer.writerow(
                     (clip.path, clip.label, clip.title, clip.author, clip.source_url, clip.licence)
                 )
-        unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise DatasetError(f"{path}: the attribution cannot be written: {error.strerror}") from error
 
 
