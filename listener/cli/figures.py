@@ -33,7 +33,7 @@ def _told_of_clips(clips: "OnClips") -> Iterator[str]:
             (
                 label,
                 str(one.clips),
-                *(_two(f.value) for f in (one.precision, one.recall, one.f1, one.average_precision)),
+                *(number(f.value) for f in (one.precision, one.recall, one.f1, one.average_precision)),
             )
             for label, one in figures.per_label.items()
         ],
@@ -70,11 +70,11 @@ def _told_of_streams(streams: "OnStreams") -> Iterator[str]:
                 label,
                 str(one.targets),
                 str(one.found),
-                _two(one.recall.value),
-                _two(one.precision.value),
+                number(one.recall.value),
+                number(one.precision.value),
                 str(one.false_events),
                 _rate(one.false_per_hour),
-                _two(one.median_latency_s),
+                number(one.median_latency_s),
             )
             for label, one in figures.per_label.items()
         ],
@@ -88,8 +88,8 @@ def _told_of_streams(streams: "OnStreams") -> Iterator[str]:
                 str(one.missed),
                 str(one.surplus),
                 str(one.f1),
-                _two(one.precision.value),
-                _two(one.recall.value),
+                number(one.precision.value),
+                number(one.recall.value),
             )
             for name, one in [*figures.events.items(), ("each second", figures.segments)]
         ],
@@ -102,7 +102,7 @@ def _told_of_streams(streams: "OnStreams") -> Iterator[str]:
                     f"{one.low_db:g} to {one.high_db:g}",
                     str(one.targets),
                     str(one.found),
-                    _two(one.median_latency_s),
+                    number(one.median_latency_s),
                 )
                 for one in figures.by_snr
             ],
@@ -136,8 +136,9 @@ def _lines(streams: "OnStreams") -> Iterator[str]:
         yield f"events that the model has no label for: {told}"
 
 
-def _two(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"
+def number(value: float, digits: int = 2) -> str:
+    """Write a number; one that nobody could measure as a dash."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _interval(low: float, high: float) -> str:

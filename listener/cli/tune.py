@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from listener.cli.common import table
+from listener.cli.figures import number
 from listener.cli.judging import load, progress, warn
 
 if TYPE_CHECKING:
@@ -118,10 +119,10 @@ def _rule(rule: "LabelRule") -> str:
 def _row(outcome: "Outcome") -> tuple[str, ...]:
     false = outcome.false_per_hour
     return (
-        f"{outcome.f1:.3f}",
+        number(outcome.f1, 3),
         f"{outcome.found} of {outcome.targets}",
         str(outcome.recall),
         str(outcome.false_events),
         f"{false.value:.1f} ({false.low:.1f}-{false.high:.1f})",
-        f"{outcome.median_delay_s:.2f}",
+        number(outcome.median_delay_s),
     )

@@ -201,6 +201,20 @@ def test_two_recordings_of_one_name_are_refused(streams: Path) -> None:
         find_streams(streams)
 
 
+def test_a_reference_that_is_no_table(tmp_path: Path) -> None:
+    recording = write_stream(tmp_path / "a.wav", 1.0, [])
+    write_reference(recording.with_suffix(".csv"), f"0,1,{'x' * 200_000},,,")
+    with pytest.raises(DatasetError, match=r"a\.csv, line \d: cannot be read: field larger"):
+        read_reference(recording)
+
+
+def test_a_reference_of_another_recording_is_refused(bundle: Path, streams: Path) -> None:
+    classifier, _ = load(bundle)
+    write_reference(streams / "day.csv", "5,8,loud,target,,", "50,51,loud,target,,")
+    with pytest.raises(DatasetError, match=r"day\.flac: is over at \d+\.\d s, .*'loud' at 50 s: is it that"):
+        listen(classifier, find_streams(streams))
+
+
 def test_a_label_track_of_audacity_is_a_reference(tmp_path: Path) -> None:
     recording = write_stream(tmp_path / "hall.wav", 2, [])
     track = "1.500000\t1.750000\tloud\n\\\t100.0\t2000.0\n0.25\t0.5\ta dog\n"

@@ -108,8 +108,10 @@ def _backgrounds(stream: Path) -> set[str]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return {row["recording"] for row in csv.DictReader(file)}
-    except (OSError, KeyError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
+    except KeyError as error:
+        raise DatasetError(f"{path}: there is no column 'recording'") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _unknown_columns(manifest: Manifest, where: Mapping[str, Sequence[str]]) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.classifiers.base import Classifier
-from listener.errors import SourceError
+from listener.errors import SourceError, printable
 from listener.events import EventDetector, LabelRule
 from listener.offline import predict_source
 from listener.sources.file import FileOptions, FileSource
@@ -110,7 +110,7 @@ def listen(
     Raises
     ------
     DatasetError
-        Recordings cannot be read; all are named.
+        Recordings cannot be read, or end before something happens in them; all are named.
     ModelError
         The model failed.
     """
@@ -120,12 +120,23 @@ def listen(
         try:
             predictions = tuple(predict_source(source, classifier, classifier.card.hop_s))
             heard.append(Heard(stream, predictions, tuple(classifier.card.labels)))
+            problems += _beyond_the_end(heard[-1], classifier.card.window_s)
         except SourceError as error:
             problems.append(str(error))
         if progress is not None:
             progress("streams", number / len(streams))
     refuse(problems)
     return heard
+
+
+def _beyond_the_end(heard: Heard, window_s: float) -> list[str]:
+    """Tell of what nobody could find: the reference is not that of this recording."""
+    late = [one for one in heard.stream.happenings if one.onset_s > heard.duration_s + window_s]
+    if not late:
+        return []
+    told = f"'{printable(late[0].label)}' at {late[0].onset_s:g} s: is it that of another recording?"
+    name = printable(heard.stream.path)
+    return [f"{name}: is over at {heard.duration_s:.1f} s, and its reference has {told}"]
 
 
 def _events(detector: EventDetector, windows: Sequence[Prediction], duration_s: float) -> list[Found]:

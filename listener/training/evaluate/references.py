@@ -111,8 +111,11 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     reader = csv.DictReader(_text(path).splitlines())
     missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
     refuse([f"{path}: there is no column '{name}'" for name in missing])
-    for row in reader:
-        yield reader.line_num, {key: value or "" for key, value in row.items() if key is not None}
+    try:
+        for row in reader:
+            yield reader.line_num, {key: value or "" for key, value in row.items() if key is not None}
+    except csv.Error as error:
+        raise DatasetError(f"{path}, line {reader.line_num}: cannot be read: {error}") from error
 
 
 def _audacity_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:

@@ -142,6 +142,20 @@ def test_the_negative_stream_has_a_fold(make_recipe: MakeRecipe) -> None:
         make_recipe(streams={"folds": {"kitchen": 1}, "negative": "rain"})
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"name\nx.wav\n", "no column 'recording'"), (b"recording\n\xff\n", "cannot be read: 'utf-8'")],
+)
+def test_a_list_of_backgrounds_that_is_none(
+    tiny_data: Path, make_recipe: MakeRecipe, content: bytes, told: str
+) -> None:
+    (tiny_data / "streams").mkdir()
+    (tiny_data / "streams" / "rain_background.csv").write_bytes(content)
+    recipe = make_recipe(streams={"folds": {"rain": 1}, "negative": "rain"})
+    with pytest.raises(DatasetError, match=f"rain_background.csv: .*{told}"):
+        choose(read_manifest(tiny_data), recipe)
+
+
 def test_real_folds_share_no_source(data: Path) -> None:
     recipe = read_recipe(Path(__file__).parents[3] / "recipes" / "household.yaml")
     clips = [clip for clip in choose(read_manifest(data), recipe) if clip.dataset == "esc50"]
