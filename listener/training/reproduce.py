@@ -181,7 +181,8 @@ class Reproduction:
             left_out={},
             judged=known,
         )
-        begun = begin(trainer.runs, trainer.card(), self._command)
+        card = replace(trainer.card(), thresholds=self.thresholds)
+        begun = begin(trainer.runs, card, self._command)
         return replace(begun, clips=clips, warnings=self._doubts)
 
     def _on_streams(

@@ -40,6 +40,7 @@ def choose(manifest: Manifest, recipe: Recipe) -> Manifest:
         [f"{manifest.folder / path}: is missing" for path in missing]
         + _empty_labels(chosen, recipe)
         + _unknown_labels(chosen, recipe)
+        + _unheard_streams(chosen, recipe)
     )
     return chosen
 
@@ -120,6 +121,16 @@ def _unknown_columns(manifest: Manifest, where: Mapping[str, Sequence[str]]) -> 
         f"{manifest.folder}: the recipe chooses by '{name}', a column that the manifest does not have"
         for name in where
         if name not in columns and name not in Clip.__dataclass_fields__
+    ]
+
+
+def _unheard_streams(manifest: Manifest, recipe: Recipe) -> list[str]:
+    """Name streams that no network would be judged by."""
+    held_out = recipe.folds if isinstance(recipe.folds, tuple) else manifest.folds
+    return [
+        f"{manifest.folder}: stream '{name}' is of fold {fold}, which is never held out"
+        for name, fold in (recipe.streams.folds if recipe.streams else {}).items()
+        if fold not in held_out or fold in recipe.train_folds
     ]
 
 

@@ -142,6 +142,15 @@ def test_the_negative_stream_has_a_fold(make_recipe: MakeRecipe) -> None:
         make_recipe(streams={"folds": {"kitchen": 1}, "negative": "rain"})
 
 
+def test_streams_that_nobody_would_be_judged_by_are_named(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    (tiny_data / "streams").mkdir()
+    (tiny_data / "streams" / "rain_background.csv").write_text("recording\n")
+    streams = {"folds": {"rain": 1, "kitchen": 2}, "negative": "rain"}
+    recipe = make_recipe(folds=[1], train_folds=[2], streams=streams)
+    with pytest.raises(DatasetError, match="stream 'kitchen' is of fold 2, which is never held out"):
+        choose(read_manifest(tiny_data), recipe)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [(b"name\nx.wav\n", "no column 'recording'"), (b"recording\n\xff\n", "cannot be read: 'utf-8'")],
