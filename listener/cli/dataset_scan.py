@@ -83,6 +83,7 @@ def scan(
     and then nothing is written.
     """
     from listener.cli.dataset_progress import DatasetProgress
+    from listener.errors import DatasetError, printable
     from listener.training.data.folds import FoldOptions
     from listener.training.data.layouts import list_dataset
     from listener.training.data.listing import Options
@@ -93,6 +94,8 @@ def scan(
         raise click.UsageError("--folds deals anew, --fold-by takes what is there: give one of them.")
     group, named = _pattern(pattern), _columns(columns)
     out = out or folder / "manifest.csv"
+    if not folder.is_dir():
+        raise DatasetError(f"{printable(folder)}: there is no such folder")
     before = None if dry_run else _refuse_to_replace(out, force)
     listing = list_dataset(folder, layout, Options(table_name, named))
     options = ScanOptions(min_s, group, skip_broken, FoldOptions(folds, fold_by, seed))

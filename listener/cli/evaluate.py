@@ -48,6 +48,10 @@ def evaluate(
         raise click.UsageError("--recipe, --where and --folds choose clips: they need --data")
     if report_path is not None and not report_path.parent.is_dir():
         raise ListenerError(f"--report {report_path}: there is no folder {report_path.parent}")
+    if report_path is not None and report_path.is_dir():
+        raise ListenerError(
+            f"--report {report_path}: is a folder: name a file, {report_path / 'report.html'}"
+        )
     evaluation = _evaluate(bundle, data, recipe, where, folds, streams)
     for warning in evaluation.warnings:
         warn(warning)

@@ -72,11 +72,16 @@ def show(path: Path | None, as_json: bool) -> None:
                 label,
                 f"{limits.on:.2f}" if limits else "-",
                 f"{limits.off:.2f}" if limits else "-",
-                *(f"{measured[figure]:.2f}" if figure in measured else "-" for figure in figures),
+                *(_figure(measured[figure]) if figure in measured else "-" for figure in figures),
             )
         )
     click.echo()
     click.echo(table(("LABEL", "ON", "OFF", *(figure.upper() for figure in figures)), rows))
+
+
+def _figure(value: float) -> str:
+    """Counts have no hundredths."""
+    return f"{value:.2f}" if value <= 1 or not value.is_integer() else f"{value:.0f}"
 
 
 @models.command()

@@ -64,6 +64,8 @@ def train(
 
     if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: is a folder: it names the bundle, such as {out / 'NAME.pt'}")
+    if out is not None and out.suffix == ".onnx":
+        raise ConfigError(f"--out {out}: what is trained is NAME.pt; `listener export` makes ONNX of it")
     wanted, manifest = _read(recipe, data, changes)
     folds = _folds(holdout, wanted, manifest)
     folder = runs / wanted.name

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from listener.classifiers.bundle import card_json
 from listener.classifiers.card import parse_card
+from listener.errors import DatasetError
 from listener.features.layers import LogMelLayer
 from listener.training.augment import Masks, SceneMaker
 from listener.training.data.check import piece
@@ -142,6 +143,11 @@ class Trainer:
             The checkpoint belongs to another recipe or to other data, or cannot be written.
         """
         run, manifest = self._run(held_out), self.manifest.without(held_out)
+        if not manifest.clips:
+            raise DatasetError(
+                f"{self.manifest.folder}: without fold {', '.join(sorted(held_out))} nothing is left to "
+                "train on: 'folds: 5' in the recipe deals five, --no-cross-validate measures nothing"
+            )
         stops_early = self.recipe.fit.early_stop is not None and held_out
         return fit(
             self._untrained(),

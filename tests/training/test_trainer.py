@@ -150,5 +150,13 @@ def test_what_differs_is_named_for_networks_that_began_with_a_bundle_as_well(
         make_trainer(manifest, make_recipe(start_from=start_from, seed=8), tmp_path / "more").network()
 
 
+def test_the_only_fold_is_not_held_out(tiny_data: Path, tmp_path: Path, make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe(folds=["1"])
+    trainer = make_trainer(choose(read_manifest(tiny_data), recipe), recipe, tmp_path)
+    with pytest.raises(DatasetError, match="without fold 1 nothing is left to train on: 'folds: 5'"):
+        trainer.bundle(["1"])
+    assert not (tmp_path / "runs").exists()
+
+
 def noise() -> NDArray[np.float64]:
     return 0.1 * np.random.default_rng(5).standard_normal(2 * RATE)

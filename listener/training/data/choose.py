@@ -5,8 +5,9 @@ split by sources. Where the data come with folds, those are taken; else groups a
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from listener.errors import DatasetError
@@ -17,6 +18,9 @@ from listener.training.data.manifest import in_order, refuse
 from listener.training.data.problems import shown
 from listener.training.recipe import Recipe
 
+MOST_NAMED = 10
+"""Labels of the data that are named where the recipe's is not among them."""
+
 
 def choose(manifest: Manifest, recipe: Recipe) -> Manifest:
     """Choose the clips of a recipe, and give each a fold.
@@ -24,8 +28,8 @@ def choose(manifest: Manifest, recipe: Recipe) -> Manifest:
     Raises
     ------
     DatasetError
-        A clip is missing, a label has no clip in some fold, a fold or a column that the recipe names is not
-        there, or a group has clips in several folds; all are named.
+        A clip is missing, a label has no clip in some fold or is the only one to choose, a fold or a column
+        that the recipe names is not there, or a group has clips in several folds; all are named.
     """
     data = recipe.data
     refuse(_unknown_columns(manifest, data.where))
@@ -38,7 +42,7 @@ def choose(manifest: Manifest, recipe: Recipe) -> Manifest:
     missing = [clip.path for clip in chosen if not (manifest.folder / clip.path).is_file()]
     refuse(
         [f"{manifest.folder / path}: is missing" for path in missing]
-        + _empty_labels(chosen, recipe)
+        + (_empty_labels(chosen, recipe) or _no_choice(chosen, recipe))
         + _unknown_labels(chosen, recipe)
         + _unheard_streams(chosen, recipe)
     )
@@ -148,10 +152,25 @@ def _empty_labels(manifest: Manifest, recipe: Recipe) -> list[str]:
     known = {label for label, _ in found}
     wanted = [label for label in recipe.labels_of(manifest.labels) if label not in recipe.synthetic]
     return [
-        f"{manifest.folder}: label '{label}' has no clip"
+        f"{manifest.folder}: label '{label}' has no clip{_instead(label, known)}"
         if label not in known
         else f"{manifest.folder}: label '{label}' has no clip in fold {fold}"
         for label in wanted
         for fold in (manifest.folds if label in known else ("",))
         if (label, fold) not in found
     ]
+
+
+def _instead(label: str, known: Collection[str]) -> str:
+    if close := get_close_matches(label, known, n=1):
+        return f": did you mean '{close[0]}'?"
+    return f"; there are {', '.join(sorted(known)[:MOST_NAMED])}{', ...' if len(known) > MOST_NAMED else ''}"
+
+
+def _no_choice(manifest: Manifest, recipe: Recipe) -> list[str]:
+    """What is always right is never learnt: softmax gives an only label 1, whatever is heard."""
+    labels = recipe.labels_of(manifest.labels)
+    if recipe.fit.loss != "softmax" or len(labels) != 1:
+        return []
+    told = f"{manifest.folder}: '{labels[0]}' is the only label, and fit.loss 'softmax' finds it in whatever "
+    return [f"{told}is heard: take 'sigmoid', and recordings of other sounds in a folder of their own"]

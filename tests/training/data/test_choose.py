@@ -173,3 +173,18 @@ def test_real_folds_share_no_source(data: Path) -> None:
         folds.setdefault(Path(clip.path).stem.split("-")[1], set()).add(clip.fold)
     assert len(clips) > 900
     assert all(len(found) == 1 for found in folds.values())
+
+
+def test_a_label_that_is_not_there_is_told_with_what_is(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    with pytest.raises(DatasetError) as error:
+        choose(read_manifest(tiny_data), make_recipe(labels=["lov", "doorbell"], synthetic=[], data={}))
+    close, far = str(error.value).splitlines()
+    assert close.endswith("label 'lov' has no clip: did you mean 'low'?")
+    assert "label 'doorbell' has no clip; there are " in far
+    assert far.endswith(", low")
+
+
+def test_an_only_label_is_not_chosen_from(tiny_data: Path, make_recipe: MakeRecipe) -> None:
+    alone = {"labels": ["low"], "synthetic": [], "data": {}, "fit": {"steps": 2, "loss": "softmax"}}
+    with pytest.raises(DatasetError, match=r"'low' is the only label, and fit\.loss 'softmax'"):
+        choose(read_manifest(tiny_data), make_recipe(**alone))
