@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 import click
@@ -69,16 +70,40 @@ def train(
     wanted, manifest = _read(recipe, data, changes)
     folds = _folds(holdout, wanted, manifest)
     folder = runs / wanted.name
+    if not folds:
+        out = out or Path("models") / f"{wanted.name}.pt"
+    _claim(folder, "--runs")
+    if out is not None:
+        _claim(out.parent, "--out")
     if not resume:
         forget_all(folder)
     with TrainingProgress() as progress:
         trainer = _trainer(wanted, recipe.parent, manifest, folder, device, progress)
         reproduction = Reproduction(trainer, _command(recipe, holdout, changes))
-        if folds:
-            _measure(reproduction, folds, out, trainer.is_first)
-        else:
-            out = out or Path("models") / f"{wanted.name}.pt"
-            _reproduce(reproduction, cross_validate, out, trainer.is_first)
+        try:
+            if folds:
+                _measure(reproduction, folds, out, trainer.is_first)
+            elif out is not None:
+                _reproduce(reproduction, cross_validate, out, trainer.is_first)
+        except KeyboardInterrupt:
+            click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
+            raise
+
+
+def _claim(folder: Path, option: str) -> None:
+    """Find out whether files can be written to a folder before hours are spent; make it if need be.
+
+    Raises
+    ------
+    ConfigError
+        They cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{option}: {folder}: cannot be written to: {error.strerror}") from error
 
 
 def _read(recipe: Path, data: Path, changes: tuple[str, ...]) -> "tuple[Recipe, Manifest]":

@@ -264,6 +264,8 @@ class Recipe(Options):
     def _known_labels(self) -> "Recipe":
         if set(self.synthetic) - {"smoke_alarm"}:
             raise ValueError("'synthetic' knows smoke_alarm only")
+        if self.streams is not None and isinstance(self.folds, int):
+            raise ValueError("'streams' are made of folds of the data: 'folds' must name these, or be auto")
         if self.trained_on == "rest" and not (isinstance(self.folds, tuple) and len(self.folds) == 1):
             raise ValueError("'trained_on: rest' needs one fold in 'folds', which is held out")
         if self.labels == "auto":

@@ -7,6 +7,7 @@ about, each judged as a bundle by the engine that runs live.
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from listener.assembly import build_classifier
@@ -16,7 +17,7 @@ from listener.config_file import ConfigFile
 from listener.events import LabelRule
 from listener.training.data.choose import is_in
 from listener.training.data.clip import Clip
-from listener.training.data.sounds import alarms, as_float, beeps, quiet
+from listener.training.data.sounds import Sound, alarms, as_float, beeps, quiet
 from listener.training.evaluate import Judged, judge, judge_samples
 from listener.training.evaluate.clips import clip_figures
 from listener.training.evaluate.evaluation import Evaluation, OnClips, OnStreams, begin
@@ -152,17 +153,23 @@ class Reproduction:
     def _judged(self, classifier: Classifier, folds: Collection[str]) -> list[Judged]:
         """Ask about what was held out, and about sounds made for that alone."""
         asked = list(judge(classifier, self._trainer.manifest.only(folds)))
-        rate, seed = self._recipe.features.sample_rate, self._recipe.seed + 1
-        if self._recipe.augmentation.event_chance < 1:
-            made = [
-                *alarms(self._recipe.synthetic, rate, seed, UNHEARD),
-                *beeps(rate, seed, UNHEARD),
-                *quiet(rate, seed, UNHEARD),
-            ]
-            for sound in made:
-                clip = Clip("(synthesised)", sound.label, judged=False)
-                asked.append(judge_samples(classifier, clip, as_float(sound.samples), rate))
+        rate = self._recipe.features.sample_rate
+        for sound in self._unheard:
+            clip = Clip("(synthesised)", sound.label, judged=False)
+            asked.append(judge_samples(classifier, clip, as_float(sound.samples), rate))
         return asked
+
+    @cached_property
+    def _unheard(self) -> list[Sound]:
+        """Sounds made for evaluation alone: other ones than those that are trained on."""
+        if self._recipe.augmentation.event_chance == 1:
+            return []
+        rate, seed = self._recipe.features.sample_rate, self._recipe.seed + 1
+        return [
+            *alarms(self._recipe.synthetic, rate, seed, UNHEARD),
+            *beeps(rate, seed, UNHEARD),
+            *quiet(rate, seed, UNHEARD),
+        ]
 
     def _on_clips(self, judged: Sequence[Judged], folds: Collection[str]) -> Evaluation:
         trainer, labels = self._trainer, self._trainer.labels
@@ -183,7 +190,20 @@ class Reproduction:
         )
         card = replace(trainer.card(), thresholds=self.thresholds)
         begun = begin(trainer.runs, card, self._command)
-        return replace(begun, clips=clips, warnings=self._doubts)
+        return replace(begun, clips=clips, warnings=(*self._doubts, *self._never_told(known)))
+
+    def _never_told(self, judged: Sequence[Judged]) -> Iterator[str]:
+        """Say which labels would make no event, whatever is heard."""
+        best: dict[str, float] = {}
+        for one in judged:
+            score = float(one.pooled[self._trainer.labels.index(one.clip.label)])
+            best[one.clip.label] = max(score, best.get(one.clip.label, 0.0))
+        silent = [label for label, score in best.items() if score < self.thresholds[label].on]
+        if silent:
+            yield (
+                f"no clip of {', '.join(sorted(silent))} reached the label's threshold: live it will hardly "
+                "ever be told; more recordings or steps help, or a lower events.labels.LABEL.threshold_on"
+            )
 
     def _on_streams(
         self, evaluation: Evaluation, judged: Sequence[Judged], heard: Sequence[Heard]

@@ -260,6 +260,12 @@ class Outside(HTMLParser):
         ]
 
 
+def test_streams_without_any_reference_are_minded(run: Run, bundle: Path, streams: Path) -> None:
+    (streams / "day.csv").unlink()
+    result = run(str(bundle), "--streams", str(streams))
+    assert "warning: no stream has an event to be found" in result.stderr
+
+
 def test_the_report_stands_alone_and_runs_nothing(run: Run, tmp_path: Path, streams: Path) -> None:
     evil = "<script>alert(1)</script>&$x_"
     bundle = loudness_bundle(tmp_path / "evil.pt", unheard=(evil,))

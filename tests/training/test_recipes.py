@@ -95,6 +95,11 @@ def test_a_change_that_is_none(change: str, problem: str) -> None:
         read_recipe(RECIPES / "esc10.yaml", [change])
 
 
+def test_streams_need_the_folds_that_they_are_made_of() -> None:
+    with pytest.raises(ConfigError, match="'streams' are made of folds of the data"):
+        read_recipe(RECIPES / "household.yaml", ["folds=4"])
+
+
 def test_changes_reach_the_recipe() -> None:
     recipe = read_recipe(RECIPES / "esc10.yaml", ["fit.steps=7", "network.width=8", "version=2.0.0"])
     assert (recipe.fit.steps, recipe.network.own["width"], recipe.version) == (7, 8, "2.0.0")

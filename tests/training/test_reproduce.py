@@ -144,6 +144,23 @@ def test_bad_data_leaves_nothing_behind(command: Train, tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("option", ["--out", "--runs"])
+def test_a_place_that_cannot_be_written_to_is_told_before_training(command: Train, option: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{option}: /proc/nowhere.*: cannot be written to"):
+        command(option, "/proc/nowhere/tiny.pt")
+
+
+def test_a_label_that_would_never_be_told_is_named(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE))
+    files = ["--data", str(tiny_data), "--runs", str(tmp_path / "runs"), "--holdout", "1"]
+    result = CliRunner().invoke(train, [str(recipe), *files], catch_exceptions=False)
+    # After four steps no score is high enough for anything.
+    assert "warning: no clip of high, low reached the label's threshold" in result.stderr
+
+
 def test_the_card_is_json_that_outsiders_can_read(command: Train, tmp_path: Path) -> None:
     import zipfile
 

@@ -43,7 +43,9 @@ def warnings_for_clips(card: ModelCard, bundle: Path, whole: Manifest, judged: M
 
 
 def warnings_for_streams(card: ModelCard, bundle: Path, streams: Sequence[Stream]) -> list[str]:
-    """Say whether streams were made of clips that the bundle was trained on."""
+    """Say whether streams were made of clips that the bundle was trained on, or have nothing to be found."""
+    if all(stream.is_negative for stream in streams):
+        return ["no stream has an event to be found: NAME.csv or NAME.txt beside it says what is heard when"]
     known = {Path(path).stem for path in _trained_paths(bundle)}
     made_of = {one.clip_id for stream in streams for one in stream.happenings if one.clip_id}
     met = len(made_of & known)

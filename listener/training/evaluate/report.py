@@ -42,7 +42,8 @@ _OF_CLIPS = (
     where that is wider; none, where every sample said the same.""",
 )
 _OF_STREAMS = (
-    "Events are made by the bundle's own thresholds, with the event logic's defaults beside them.",
+    """Events are made by the live event logic: by the card's thresholds or, in the report of a training, by
+    thresholds from folds that no stream is made of.""",
     """A found event stands for at most one that happened, of the same label. Overlap: they share time.
     Onset: within so many seconds of the true one. Onset and offset: the offset as well, within as many or
     half of the event's length.""",
