@@ -35,7 +35,9 @@ def identity(recipe: Recipe, manifest: Manifest, labels: Sequence[str], folder: 
     folder
         That of the recipe, from which the file of a user's own network counts.
     """
-    decisive = recipe.model_dump(mode="json", include=DECISIVE)
+    # What stands at its default is left out, so that a key which is new in the program makes no training a
+    # foreign one. Whoever changes a default gives the checkpoints another `FORMAT`.
+    decisive = recipe.model_dump(mode="json", include=DECISIVE, exclude_defaults=True)
     if recipe.fit.early_stop is None:  # else it is looked at as often as there are checkpoints
         decisive["fit"] = {key: value for key, value in decisive["fit"].items() if key not in INDIFFERENT}
     said = {"recipe": decisive, "labels": list(labels), "manifest_sha256": manifest.sha256}
