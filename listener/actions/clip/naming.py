@@ -67,6 +67,12 @@ def free_name(folder: Path, stem: str, suffixes: Sequence[str]) -> Iterator[Path
             _taken.difference_update(mine)
 
 
+def is_being_written(path: Path) -> bool:
+    """Tell whether a clip is on its way to this name."""
+    with naming:
+        return path in _taken
+
+
 def with_suffix(stem: Path, suffix: str) -> Path:
     """Put a suffix behind a name that may have dots in it."""
     return stem.with_name(stem.name + suffix)

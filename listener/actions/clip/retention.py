@@ -15,7 +15,7 @@ from pathlib import Path
 
 from listener.actions.clip.files import Entry
 from listener.actions.clip.index import FIRST, Index, is_damaged, is_full
-from listener.actions.clip.naming import naming
+from listener.actions.clip.naming import is_being_written, naming
 from listener.actions.clip.options import ClipOptions
 from listener.actions.clip.sidecar import found_sidecars
 
@@ -193,7 +193,9 @@ class Retention:
         gone = [
             entry.number
             for entry in self._index.all()
-            if not any((self._folder / name).exists() for name, _ in entry.files)
+            if not (
+                self._is_on_its_way(entry) or any((self._folder / name).exists() for name, _ in entry.files)
+            )
         ]
         for first in range(0, len(gone), 10 * AT_ONCE):
             self._index.forget(gone[first : first + 10 * AT_ONCE])
@@ -204,6 +206,9 @@ class Retention:
         while batch := self._index.oldest(AT_ONCE, self._options.keep_best, after, before):
             gone = []
             for entry in batch:
+                if self._is_on_its_way(entry):
+                    after = entry.number
+                    continue
                 if time.monotonic() > min(until, self._until) or not goes(entry):
                     break
                 if self._remove(entry):
@@ -213,6 +218,10 @@ class Retention:
                 self._index.forget(gone)
             if after != batch[-1].number:
                 return
+
+    def _is_on_its_way(self, entry: Entry) -> bool:
+        """Tell whether a clip is noted, but has not got its name yet: it is neither gone nor to be deleted."""
+        return any(is_being_written(self._folder / name) for name, _ in entry.files)
 
     def _remove(self, entry: Entry) -> bool:
         """Delete the files of a clip; tell whether it is gone, or nobody's but the user's."""
