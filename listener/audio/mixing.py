@@ -44,6 +44,8 @@ def mean_into(frames: Frames, out: NDArray[np.float32]) -> int:
     if broken:
         with np.errstate(over="ignore", invalid="ignore"):
             _sum_into(np.nan_to_num(frames, nan=0.0, posinf=0.0, neginf=0.0), out)
+    # Numbers may be so large that their sum is none.
+    np.nan_to_num(out, copy=False, nan=0.0)
     np.clip(out, -1.0, 1.0, out=out)
     return broken
 

@@ -61,3 +61,11 @@ def test_mending_in_place_is_the_same(row: list[float]) -> None:
     mended, mixed = frames[0].copy(), np.empty(len(row), np.float32)
     assert mend(mended) == mean_into(frames, mixed)
     np.testing.assert_array_equal(mended, mixed)
+
+
+def test_numbers_whose_sum_is_none_are_silence() -> None:
+    largest = np.finfo(np.float64).max
+    frames = np.array([[largest, 0.5], [-largest, 0.5]])
+    out = np.empty(2, np.float32)
+    mean_into(frames, out)
+    np.testing.assert_array_equal(out, np.array([0.0, 0.5], np.float32))

@@ -62,7 +62,7 @@ def recordings() -> dict[str, tuple[bytes, str]]:
     endless = int.from_bytes(flac[18:26], "big") | (1 << 36) - 1
     return {
         "rate.wav": (wav[:24] + b"\x01\0\0\0" + wav[28:], "its rate is 1 Hz"),
-        "channels.wav": (wav[:22] + b"\xff\xff" + wav[24:], "is not an audio file that can be read"),
+        "channels.wav": (wav[:22] + b"\xff\xff" + wav[24:], "is damaged: its sound cannot be decoded"),
         "cut.wav": (wav[: len(wav) // 2], "is truncated"),
         "cut.flac": (flac[: len(flac) // 2], "is truncated or damaged"),
         "endless.flac": (flac[:18] + endless.to_bytes(8, "big") + flac[26:], "is truncated or damaged"),

@@ -134,7 +134,7 @@ def test_rendering_leaves_time_for_the_first_output() -> None:
         render_scene()
         return time.process_time() - before
 
-    assert min(cost_s() for _ in range(3)) < 0.5
+    assert min(cost_s() for _ in range(3)) < 2.0  # not a benchmark: half a second, on a fast machine
 
 
 @pytest.mark.parametrize("wrong", [{"speed": 0}, {"speed": "fast"}, {"loop": "perhaps"}, {"volume": 1}])

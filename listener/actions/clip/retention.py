@@ -220,7 +220,7 @@ class Retention:
                 return
 
     def _is_on_its_way(self, entry: Entry) -> bool:
-        """Tell whether a clip is noted, but has not got its name yet: it is neither gone nor to be deleted."""
+        """Tell whether a clip is noted, but has no name yet: it is neither gone nor to be deleted."""
         return any(is_being_written(self._folder / name) for name, _ in entry.files)
 
     def _remove(self, entry: Entry) -> bool:
