@@ -5,6 +5,7 @@ rise, its day lasts no time, at solar noon. The same holds for the day that begi
 dusk. So near the poles it is day or night for months, and nothing there is an error.
 """
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from itertools import pairwise
@@ -71,8 +72,23 @@ def _times(latitude: float, longitude: float, day: date) -> dict[str, datetime]:
         times[name] = midnight if height_deg(noon) + height_deg(midnight) > 2 * horizon_deg else noon
         try:
             found = getattr(sun, name)(observer, day, tzinfo=zone).astimezone(UTC)
-        except ValueError:  # it does not happen on that day
+        except ValueError:  # it does not happen on that day, or at the midnight of UTC, which astral misses
+            if height_deg(midnight) < horizon_deg < height_deg(noon):
+                times[name] = _crossing(height_deg, horizon_deg, midnight, noon)
             continue
         if (found < noon) is (midnight < noon):
             times[name] = found
     return times
+
+
+def _crossing(
+    height_deg: Callable[[datetime], float], horizon_deg: float, below: datetime, above: datetime
+) -> datetime:
+    """Halve the time between two moments until a second is left: when the sun crosses a height."""
+    while abs(above - below) > timedelta(seconds=1):
+        middle = below + (above - below) / 2
+        if height_deg(middle) < horizon_deg:
+            below = middle
+        else:
+            above = middle
+    return above

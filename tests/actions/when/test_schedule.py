@@ -165,6 +165,7 @@ moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.
 @example(PlaceSettings(latitude=78.2, longitude=15.6, timezone="UTC"), utc("2025-06-21 23:00"))
 @example(PlaceSettings(latitude=78.2, longitude=15.6, timezone="UTC"), utc("2025-12-21 11:00"))
 @example(PlaceSettings(latitude=71.25, longitude=0.0, timezone="UTC"), utc("2020-01-23 01:00"))
+@example(PlaceSettings(latitude=66.0, longitude=101.25, timezone="UTC"), utc("2023-03-10 00:00"))
 def test_day_is_while_the_sun_is_up(place: PlaceSettings, moment: datetime) -> None:
     assert place.latitude is not None
     assert place.longitude is not None
