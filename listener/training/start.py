@@ -1,16 +1,16 @@
 """Weights to begin with: those of a bundle, so that a few recordings are enough."""
 
 import hashlib
-import warnings
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
+from listener.classifiers.archive import check_archive
 from listener.classifiers.bundle import broken, read_card
 from listener.errors import ModelError
 from listener.files import is_file
 from listener.resources import bundled_models
+from listener.training.export.forms import load_network
 from listener.types import FeatureParameters
 
 LEAST_SHARE = 0.9
@@ -68,10 +68,8 @@ def begin_with(network: nn.Module, bundle: Path, features: FeatureParameters) ->
             f"{bundle}: has another front end than the recipe: with start_from, 'features' must be the same"
         )
     try:
-        with warnings.catch_warnings():
-            # TorchScript is deprecated in favour of torch.export; it is this project's format by choice.
-            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
-            given = torch.jit.load(bundle, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+        check_archive(bundle)
+        given = load_network(bundle).state_dict()
     except Exception as error:  # libtorch raises almost anything at a damaged file
         raise broken(bundle, error) from error
     own = network.state_dict()
