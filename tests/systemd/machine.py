@@ -223,6 +223,9 @@ class Journal:
 
     def _collect(self, pipe: IO[str]) -> None:
         for line in pipe:
+            # The last line is half a one where the follower was killed while it wrote.
+            if not line.endswith("\n"):
+                break
             entry = json.loads(line)
             self._told.append(_message(entry))
             self._entries.put(entry)
