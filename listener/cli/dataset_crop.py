@@ -84,7 +84,7 @@ def crop(
     sub-folders are the labels. The pieces are mono, 16-bit; beside them lies a manifest in which they keep
     label, fold and split, and all pieces of one recording are one group.
     """
-    from listener.cli.dataset_progress import DatasetProgress
+    from listener.cli.progress import CountProgress
     from listener.training.data.activity import ActivityOptions
     from listener.training.data.crop import CropOptions
     from listener.training.data.crop import crop as cut
@@ -97,7 +97,7 @@ def crop(
         activity = ActivityOptions(above_db=above, min_s=shortest, join_s=join, pad_s=pad)
     sources = find_sources(inputs, label)
     options = CropOptions(length, hop, None if around_activity else min_length, activity, rate, kind)
-    with DatasetProgress("cut") as progress:
+    with CountProgress("cut") as progress:
         cropped = cut(sources, out, options, progress)
     _print(cropped, len(sources), out)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from listener.cli.dataset_progress import DatasetProgress
+    from listener.cli.progress import CountProgress
 
 
 @click.command()
@@ -40,7 +40,7 @@ def download(name: str, into: Path, url: str | None) -> None:
     click.echo(f"Next: listener dataset scan {done.folder}")
 
 
-def _bar(what: str) -> "DatasetProgress":
-    from listener.cli.dataset_progress import DatasetProgress
+def _bar(what: str) -> "CountProgress":
+    from listener.cli.progress import CountProgress
 
-    return DatasetProgress(what, in_bytes=True)
+    return CountProgress(what, in_bytes=True)

@@ -43,14 +43,14 @@ def features(
     Each stage may be a function of your own: python:FILE:NAME. With other parameters, stages or
     recordings the features go into another folder of --out; what is there already is not made again.
     """
-    from listener.cli.dataset_progress import DatasetProgress
+    from listener.cli.progress import CountProgress
     from listener.training.data.features import Pipeline, build_store
     from listener.training.data.manifest import read_manifest
 
     given = {stage: name for stage, name in stages.items() if name is not None}
     pipeline = Pipeline.of(_parameters(preset), length, **given)
     manifest = read_manifest(data.parent, data.name) if data.is_file() else read_manifest(data)
-    with DatasetProgress("features") as progress:
+    with CountProgress("features") as progress:
         store = build_store(manifest, pipeline, out, processes or len(os.sched_getaffinity(0)), progress)
     n_clips, n_mels, n_frames = store.features.shape
     print(

@@ -82,7 +82,7 @@ def scan(
     What was cut from one recording, or spoken by one voice, stays in one fold. What is wrong is listed,
     and then nothing is written.
     """
-    from listener.cli.dataset_progress import DatasetProgress
+    from listener.cli.progress import CountProgress
     from listener.errors import DatasetError, printable
     from listener.training.data.folds import FoldOptions
     from listener.training.data.layouts import list_dataset
@@ -99,7 +99,7 @@ def scan(
     before = None if dry_run else _refuse_to_replace(out, force)
     listing = list_dataset(folder, layout, Options(table_name, named))
     options = ScanOptions(min_s, group, skip_broken, FoldOptions(folds, fold_by, seed))
-    with DatasetProgress("recordings") as progress:
+    with CountProgress("recordings") as progress:
         found = look(listing, options, progress)
     _print(found)
     if not dry_run:

@@ -33,13 +33,13 @@ def stats(dataset: Path, layout: str, plots: Path | None, as_json: bool) -> int:
 
     What cannot be read is listed, and the exit code is 1 then.
     """
-    from listener.cli.dataset_progress import DatasetProgress
+    from listener.cli.progress import CountProgress
     from listener.logs import complain
     from listener.training.data.problems import shown
     from listener.training.data.stats import stats as look
 
     listing = _listing(dataset, layout)
-    with DatasetProgress("recordings") as progress:
+    with CountProgress("recordings") as progress:
         found = look(listing, progress)
     if as_json:
         print(json.dumps(found.figures(), indent=2, ensure_ascii=False, allow_nan=False))

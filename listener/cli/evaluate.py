@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from listener.cli.figures import evaluation_as_text
-from listener.cli.judging import load, progress, typed, warn
+from listener.cli.judging import load, typed, warn
+from listener.cli.progress import ShareProgress
 from listener.errors import ListenerError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _evaluate(
     found = find_streams(streams) if streams is not None else []
     classifier, rules = load(bundle)
     evaluation = whole.begin(bundle, classifier.card, typed())
-    with progress() as tell:
+    with ShareProgress() as tell:
         if clips is not None:
             wanted = [fold.strip() for fold in folds.split(",")] if folds else []
             evaluation = whole.with_clips(evaluation, classifier, clips, wanted, subsets, tell)

@@ -2,13 +2,8 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from listener.config import Config, ModelSettings
 from listener.config_file import ConfigFile
@@ -16,7 +11,6 @@ from listener.config_file import ConfigFile
 if TYPE_CHECKING:
     from listener.classifiers.base import Classifier
     from listener.events import LabelRule
-    from listener.training.evaluate.judge import Progress as Tell
 
 
 def load(bundle: Path) -> "tuple[Classifier, list[LabelRule | None]]":
@@ -32,21 +26,6 @@ def load(bundle: Path) -> "tuple[Classifier, list[LabelRule | None]]":
     file = ConfigFile(Config(model=ModelSettings(path=bundle)))
     classifier = build_classifier(file)
     return classifier, build_rules(file, classifier.card)
-
-
-@contextmanager
-def progress() -> "Iterator[Tell]":
-    """Show bars on a terminal, and nothing elsewhere."""
-    console = Console(stderr=True)
-    tasks: dict[str, TaskID] = {}
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
-
-        def tell(what: str, done: float) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=1.0)
-            bars.update(tasks[what], completed=done)
-
-        yield tell
 
 
 def typed() -> str:

@@ -59,7 +59,7 @@ def train(
     It may be interrupted at any moment: the same command goes on where it was. Started by torchrun,
     it trains on several devices or hosts.
     """
-    from listener.cli.train_progress import TrainingProgress
+    from listener.cli.progress import TrainingProgress
     from listener.training.reproduce import Reproduction
     from listener.training.trainer import forget_all
 

@@ -9,7 +9,8 @@ import click
 
 from listener.cli.common import table
 from listener.cli.figures import number
-from listener.cli.judging import load, progress, warn
+from listener.cli.judging import load, warn
+from listener.cli.progress import ShareProgress
 
 if TYPE_CHECKING:
     from listener.events import LabelRule
@@ -54,7 +55,7 @@ def tune(bundle: Path, streams: Path, limit: float, out: Path | None, in_place: 
     found = find_streams(streams)
     classifier, rules = load(bundle)
     refuse_foreign(found, classifier.card, streams)
-    with progress() as tell:
+    with ShareProgress() as tell:
         tuned = tune_by(listen(classifier, found, tell), rules, limit, tell)
     classifier.close()
     for warning in [*warnings_for_streams(classifier.card, bundle, found), *_doubts(tuned)]:
