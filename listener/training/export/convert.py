@@ -19,7 +19,7 @@ from listener.classifiers.torchscript import TorchScriptClassifier
 from listener.errors import DatasetError, ModelError, printable
 from listener.training.export import forms, int8
 from listener.training.export.comparison import Comparison, compare, problem_of_exact, problem_of_int8
-from listener.training.export.recordings import Heard, as_features, find_samples, hear, hear_demo
+from listener.training.export.recordings import Heard, as_features, find_samples, hear, hear_demo, split
 from listener.types import ModelCard, Reference, Samples
 
 Form = Literal["torchscript", "onnx", "int8"]
@@ -28,7 +28,7 @@ Form = Literal["torchscript", "onnx", "int8"]
 REFERENCE_SIGNAL = "chirp"
 
 CALIBRATION_SHARE = 0.25
-"""Share of the recordings that int8 is calibrated with; it is judged by the others."""
+"""Share of the recordings that int8 is calibrated with, as near as groups allow; the others judge it."""
 
 LEAST_RECORDINGS = 8
 """An int8 model that has heard fewer knows no range."""
@@ -147,7 +147,7 @@ def _refuse_nonsense(order: Order, card: ModelCard) -> None:
 
 
 def _recordings(order: Order, card: ModelCard) -> tuple[list[Heard], list[Heard]]:
-    """What int8 is calibrated with, and what the export is judged by: never the same."""
+    """What int8 is calibrated with, and what the export is judged by: never of the same group."""
     if not order.folders:
         if order.to == "int8":
             raise DatasetError(
@@ -162,8 +162,8 @@ def _recordings(order: Order, card: ModelCard) -> tuple[list[Heard], list[Heard]
             f"--data: holds {len(samples)} recordings, and --to int8 wants {LEAST_RECORDINGS} or more: "
             "some to calibrate with, and others to judge it by"
         )
-    n_calibrated = max(LEAST_RECORDINGS // 2, round(CALIBRATION_SHARE * len(samples)))
-    return hear(samples[:n_calibrated], card), hear(samples[n_calibrated:], card)
+    calibration, others = split(samples, max(LEAST_RECORDINGS // 2, round(CALIBRATION_SHARE * len(samples))))
+    return hear(calibration, card), hear(others, card)
 
 
 def _finished(candidate: Classifier, order: Order, found: Comparison) -> ModelCard:

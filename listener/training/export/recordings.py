@@ -34,6 +34,8 @@ class Sample:
     """Where to begin, in seconds."""
     active_s: float | None = None
     """How much of it counts, in seconds; None: all."""
+    group: str = ""
+    """What it shares with others: a source, a voice, else the fold; empty where nothing of that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,48 @@ def find_samples(folders: Sequence[Path], card: ModelCard, n_most: int) -> list[
     # Of each label one, then of each a second, ...
     turns = [(turn, label) for label, group in by_label.items() for turn in range(len(group))]
     return [by_label[label][turn] for turn, label in sorted(turns)[:n_most]]
+
+
+def split(samples: Sequence[Sample], n_first: int) -> tuple[list[Sample], list[Sample]]:
+    """Put recordings on two sides; groups stay whole, and where none is known, the pieces of a file.
+
+    Parameters
+    ----------
+    samples
+        In the order in which they are asked for.
+    n_first
+        How many the first side is to have, half of them at most; as near to that as the groups let it be.
+
+    Returns
+    -------
+    first, second
+        Neither is empty.
+
+    Raises
+    ------
+    DatasetError
+        All of them are of one group.
+    """
+    groups: dict[str, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(_whole(sample), []).append(sample)
+    if len(groups) < 2:
+        raise DatasetError(
+            f"--data: all {len(samples)} recordings are of one source, voice or fold, and --to int8 is judged "
+            "by others than it is calibrated with: give a folder with more of them, or a second --data"
+        )
+    first: list[Sample] = []
+    rest = dict(groups)
+    for name, group in groups.items():
+        if len(group) <= 2 * (n_first - len(first)):  # it is nearer with it than without
+            first += rest.pop(name)
+    if 2 * len(first) < n_first and len(rest) > 1:
+        first += rest.pop(min(rest, key=lambda name: len(rest[name])))
+    return first, [sample for sample in samples if _whole(sample) in rest]
+
+
+def _whole(sample: Sample) -> str:
+    return sample.group or str(sample.path)
 
 
 def hear(samples: Sequence[Sample], card: ModelCard) -> list[Heard]:
@@ -121,7 +165,8 @@ def _in_folder(folder: Path, card: ModelCard) -> Iterator[Sample]:
     if find_manifest(folder) is not None:
         for clip in read_manifest(folder).clips:
             label = clip.label if clip.label in card.labels else None
-            yield Sample(folder / clip.path, label, clip.first_s, clip.active_s)
+            group = clip.group or (f"{folder}: fold {clip.fold}" if clip.fold else "")
+            yield Sample(folder / clip.path, label, clip.first_s, clip.active_s, group)
         return
     try:
         paths = find_recordings(folder)
