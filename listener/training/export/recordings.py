@@ -104,8 +104,8 @@ def split(samples: Sequence[Sample], n_first: int) -> tuple[list[Sample], list[S
         groups.setdefault(_whole(sample), []).append(sample)
     if len(groups) < 2:
         raise DatasetError(
-            f"--data: all {len(samples)} recordings are of one source, voice or fold, and --to int8 is judged "
-            "by others than it is calibrated with: give a folder with more of them, or a second --data"
+            f"--data: all {len(samples)} recordings are of one source, voice or fold, and --to int8 is "
+            "judged by others than it is calibrated with: give a folder with more of them, or a second --data"
         )
     first: list[Sample] = []
     rest = dict(groups)
