@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from listener.audio import decode, open_reader
+from listener.audio import DecodedAudio, decode, open_reader
 from listener.audio.mixing import mean_into
 from listener.sources.resample import StreamResampler
 from listener.training.data.clip import Clip
@@ -87,12 +87,21 @@ def interval(clip: Clip, rate_hz: int) -> tuple[int, int | None]:
     return first, None if clip.active_s is None else first + max(1, round(clip.active_s * rate_hz))
 
 
-def read_clip(path: Path, clip: Clip, rate_hz: int) -> Samples:
-    """Read what belongs to a clip, mono.
+def read_clip(path: Path, clip: Clip, rate_hz: int | None = None) -> DecodedAudio:
+    """Read what is heard in a clip, from ``first_s`` for ``active_s``, mono.
+
+    Parameters
+    ----------
+    path
+        Of its file.
+    clip
+        Says what of it is heard.
+    rate_hz
+        To resample to, in Hz; None: the recording's own.
 
     Raises
     ------
     AudioFileError
         It cannot be read, or ends before the clip begins.
     """
-    return decode(path, sample_rate=rate_hz, first_s=clip.first_s, duration_s=clip.active_s or None).samples
+    return decode(path, sample_rate=rate_hz, first_s=clip.first_s, duration_s=clip.active_s or None)

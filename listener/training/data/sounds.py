@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener import synthesis
-from listener.audio import decode
 from listener.errors import AudioFileError, printable
 from listener.training.data.clip import Clip, Manifest
 from listener.training.data.manifest import refuse
+from listener.training.data.reading import read_clip
 from listener.types import Samples
 
 BLOCK_SAMPLES = 256
@@ -173,7 +173,7 @@ def _load(folder: Path, clip: Clip, sample_rate: int) -> Sound | str:
     """Read one clip; where that cannot be done, say why."""
     path = folder / clip.path
     try:
-        decoded = decode(path, sample_rate=sample_rate, first_s=clip.first_s, duration_s=clip.active_s)
+        decoded = read_clip(path, clip, sample_rate)
     except AudioFileError as error:
         return str(error)
     if decoded.n_not_finite:

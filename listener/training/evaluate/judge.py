@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.audio import decode
+from listener.audio import DecodedAudio
 from listener.classifiers.base import Classifier
 from listener.errors import AudioFileError
 from listener.offline import pool, score_windows
 from listener.training.data.clip import Clip, Manifest
 from listener.training.data.manifest import refuse
+from listener.training.data.reading import read_clip
 from listener.types import Samples
 
 Progress = Callable[[str, float], None]
@@ -56,11 +57,11 @@ def judge(classifier: Classifier, manifest: Manifest, progress: Progress | None 
     problems = []
     for number, clip in enumerate(manifest, start=1):
         try:
-            samples, rate = read_clip(manifest.folder, clip)
+            heard = _read(manifest.folder / clip.path, clip)
         except AudioFileError as error:
             problems.append(str(error))
         else:
-            yield judge_samples(classifier, clip, samples, rate)
+            yield judge_samples(classifier, clip, heard.samples, heard.sample_rate)
         if progress is not None:
             progress("clips", number / len(manifest.clips))
     refuse(problems)
@@ -71,22 +72,10 @@ def judge_samples(classifier: Classifier, clip: Clip, samples: Samples, rate: in
     return Judged(clip, score_windows(samples, rate, classifier))
 
 
-def read_clip(folder: Path, clip: Clip) -> tuple[Samples, int]:
-    """Read what is heard in a clip.
-
-    Returns
-    -------
-    tuple
-        Mono samples, shape (n_samples,), in [-1, 1], and their rate in Hz.
-
-    Raises
-    ------
-    AudioFileError
-        It cannot be read, or nothing is heard where the manifest says so.
-    """
-    path = folder / clip.path
-    decoded = decode(path, first_s=clip.first_s, duration_s=clip.active_s)
+def _read(path: Path, clip: Clip) -> DecodedAudio:
+    """Read what is heard in a clip; raises `AudioFileError` where that is nothing."""
+    decoded = read_clip(path, clip)
     if not decoded.samples.any():
         where = f"from {clip.first_s:g} s on" if clip.first_s else "at all"
         raise AudioFileError(f"{path}: there is no sound {where}, only silence")
-    return decoded.samples, decoded.sample_rate
+    return decoded

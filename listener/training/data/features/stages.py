@@ -43,12 +43,12 @@ and 1 there, in the same shape: so it can be undone, whatever it is."""
 
 def load_active(path: Path, clip: Clip, rate_hz: int) -> Samples:
     """Read what sounds in a clip, from ``first_s`` for ``active_s``."""
-    return read_clip(path, clip, rate_hz)
+    return read_clip(path, clip, rate_hz).samples
 
 
 def load_whole(path: Path, clip: Clip, rate_hz: int) -> Samples:
     """Read the whole file of a clip."""
-    return read_clip(path, Clip(clip.path, clip.label), rate_hz)
+    return read_clip(path, Clip(clip.path, clip.label), rate_hz).samples
 
 
 def pad_zeros(samples: Samples, n_samples: int) -> Samples:
