@@ -38,6 +38,12 @@ STOPPED_EARLY = (
 )
 """Held out is only what decided nothing."""
 
+NO_OTHER_FOLD = (
+    "there are streams of every fold: their thresholds were chosen by clips of the very folds that they are "
+    "made of, and the figures on streams flatter; a fold without streams mends that"
+)
+"""Streams are judged as a house would: by thresholds that were chosen elsewhere."""
+
 
 class Reproduction:
     """Measures what a recipe is worth, and writes its bundle.
@@ -141,14 +147,10 @@ class Reproduction:
             how = f"cross-validation, folds {judged_by}: each judged by a network trained without it"
             if held_out:
                 how = f"fold {judged_by}, which it was not trained on"
-            how = "; ".join((how, *self._doubts, self._command))
+            doubts = [one for one in evaluation.warnings if one in (STOPPED_EARLY, NO_OTHER_FOLD)]
+            how = "; ".join((how, *doubts, self._command))
             card = replace(card_with(card, evaluation), thresholds=self.thresholds, evaluation=how)
         self._trainer.write(out, held_out, card)
-
-    @property
-    def _doubts(self) -> tuple[str, ...]:
-        """What makes the figures too good to be true."""
-        return (STOPPED_EARLY,) if self._recipe.fit.early_stop is not None else ()
 
     def _judged(self, classifier: Classifier, folds: Collection[str]) -> list[Judged]:
         """Ask about what was held out, and about sounds made for that alone."""
@@ -190,7 +192,8 @@ class Reproduction:
         )
         card = replace(trainer.card(), thresholds=self.thresholds)
         begun = begin(trainer.runs, card, self._command)
-        return replace(begun, clips=clips, warnings=(*self._doubts, *self._never_told(known)))
+        doubts = (STOPPED_EARLY,) if self._recipe.fit.early_stop is not None else ()
+        return replace(begun, clips=clips, warnings=(*doubts, *self._never_told(known)))
 
     def _never_told(self, judged: Sequence[Judged]) -> Iterator[str]:
         """Say which labels would make no event, whatever is heard."""
@@ -208,11 +211,13 @@ class Reproduction:
     def _on_streams(
         self, evaluation: Evaluation, judged: Sequence[Judged], heard: Sequence[Heard]
     ) -> Evaluation:
-        """Find the events of streams, with thresholds from folds that none of them is made of."""
+        """Find the events of streams, with thresholds from folds that none is made of, where there are any."""
         assert self._recipe.streams is not None
         made_of = set(self._recipe.streams.folds.values())
-        others = [one for one in judged if one.clip.fold not in made_of] or judged
-        thresholds = self._calibrated(others)
+        others = [one for one in judged if one.clip.fold not in made_of]
+        # What was synthesised is of no fold: by itself it would raise no threshold but its own.
+        is_split = any(one.clip.judged and one.clip.label in self._trainer.labels for one in others)
+        thresholds = self._calibrated(others if is_split else judged)
         rules = [LabelRule(thresholds[label].on, thresholds[label].off) for label in self._trainer.labels]
         streams = OnStreams(
             self._trainer.manifest.folder / self._recipe.streams.folder,
@@ -221,7 +226,8 @@ class Reproduction:
             tuple(heard),
             tuple(rules),
         )
-        return replace(evaluation, streams=streams)
+        doubts = () if is_split else (NO_OTHER_FOLD,)
+        return replace(evaluation, streams=streams, warnings=(*evaluation.warnings, *doubts))
 
     def _calibrated(self, judged: Sequence[Judged]) -> dict[str, Thresholds]:
         recipe = self._recipe

@@ -1,7 +1,8 @@
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +18,14 @@ from listener.errors import ConfigError, DatasetError
 from listener.features import LogMel
 from listener.pipeline import Pipeline
 from listener.testing import ScriptedSource
+from listener.training import reproduce
 from listener.training.data.clip import Clip
-from listener.training.evaluate import judge_samples
-from listener.types import Features, Prediction
+from listener.training.evaluate import Judged, judge_samples
+from listener.training.tune import calibrate
+from listener.types import Features, Prediction, Thresholds
 from tests.program import PATIENCE_S
 from tests.training.conftest import RATE, RECIPE
+from tests.training.judged_data import write_reference, write_stream
 
 Train = Callable[..., str]
 
@@ -183,6 +187,34 @@ def test_figures_of_networks_that_were_stopped_by_them_are_told_as_such(
     assert "also chose its weights (fit.early_stop): the figures flatter" in result.stderr
     assert "the figures flatter" in read_card(out).evaluation
     assert "the figures flatter" in (tmp_path / "runs" / "tiny" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("with_streams", [("1", "2"), ("2",)])
+def test_streams_of_every_fold_have_thresholds_of_their_own_folds_and_that_is_told(
+    with_streams: tuple[str, ...], tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for fold in with_streams:
+        write_stream(tiny_data / "streams" / f"day{fold}.flac", 6, [(2, 3, 0.1)])
+        write_reference(tiny_data / "streams" / f"day{fold}.csv", "2,3,low,target,,")
+    (tiny_data / "streams" / "day2_background.csv").write_text("recording\n")
+    streams = {"folds": {f"day{fold}": fold for fold in with_streams}, "negative": "day2"}
+    recipe, out = tmp_path / "tiny.yaml", tmp_path / "tiny.pt"
+    recipe.write_text(yaml.safe_dump({**RECIPE, "streams": streams}))
+    asked: list[set[str]] = []
+
+    def remember(judged: Sequence[Judged], *rest: Any) -> dict[str, Thresholds]:
+        asked.append({one.clip.fold for one in judged if one.clip.label in ("low", "high")})
+        return calibrate(judged, *rest)
+
+    monkeypatch.setattr(reproduce, "calibrate", remember)
+    places = ["--data", str(tiny_data), "--runs", str(tmp_path / "runs"), "--out", str(out)]
+    result = CliRunner().invoke(train, [str(recipe), *places], catch_exceptions=False)
+    is_split = with_streams == ("2",)
+    assert asked == [{"1", "2"}, {"1"} if is_split else {"1", "2"}]
+    told = "there are streams of every fold: their thresholds were chosen by clips of the very folds"
+    report = (tmp_path / "runs" / "tiny" / "report.html").read_text()
+    for text in (result.stderr, read_card(out).evaluation, report):
+        assert (told in text) is not is_split
 
 
 def test_a_report_that_cannot_be_written_costs_no_bundle(command: Train, tmp_path: Path) -> None:
