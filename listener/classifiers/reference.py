@@ -4,7 +4,10 @@ import numpy as np
 
 from listener.types import Samples
 
-SIGNALS = ("chirp",)
+REFERENCE_SIGNAL = "chirp"
+"""The one that new cards name."""
+
+SIGNALS = (REFERENCE_SIGNAL,)
 """Names that a card may give."""
 
 

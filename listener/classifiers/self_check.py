@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.classifiers.card import LONGEST_PROBLEM
-from listener.classifiers.reference import SIGNALS, reference_signal
+from listener.classifiers.reference import REFERENCE_SIGNAL, SIGNALS, reference_signal
 from listener.errors import ModelError, one_line, printable
 from listener.features import LogMel, wav_bytes
 from listener.types import Features, ModelCard
@@ -14,8 +14,9 @@ from listener.yaml_file import shortened
 
 
 def reference_window(card: ModelCard) -> Features:
-    """Give the reference signal in the form that a model eats; the chirp where its card names none."""
-    signal = card.reference.signal if card.reference and card.reference.signal in SIGNALS else "chirp"
+    """Give the reference signal in the form that a model eats, the usual one where its card names none."""
+    named = card.reference.signal if card.reference else ""
+    signal = named if named in SIGNALS else REFERENCE_SIGNAL
     samples = reference_signal(signal, card.window_samples, card.sample_rate)
     data: NDArray[np.float32] | bytes = samples
     if card.input == "log_mel" and card.features is not None:

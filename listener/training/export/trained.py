@@ -10,14 +10,12 @@ import torch
 from torch import nn
 
 from listener.classifiers.bundle import write_bundle
-from listener.classifiers.reference import reference_signal
+from listener.classifiers.reference import REFERENCE_SIGNAL, reference_signal
 from listener.errors import DatasetError
 from listener.features import LogMel
 from listener.files import whole_file
 from listener.training.data.clip import Manifest
 from listener.types import ModelCard, Reference
-
-REFERENCE_SIGNAL = "chirp"
 
 
 def export(path: Path, network: nn.Module, card: ModelCard, manifest: Manifest) -> None:
