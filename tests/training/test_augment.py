@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from listener.features import PRESETS
 from listener.features.layers import LogMelLayer
-from listener.training.augment import Batch, Masks, SceneMaker
+from listener.training.augment import Masks, SceneMaker, Scenes
 from listener.training.augment.codec import Codec, Losses
 from listener.training.augment.draws import Draws
 from listener.training.augment.hearing import loudness_offset_db
@@ -75,7 +75,7 @@ def level_db(samples: NDArray[np.float32]) -> float:
     return float(10 * np.log10(np.mean(np.square(samples))))
 
 
-def same(one: Batch, other: Batch) -> bool:
+def same(one: Scenes, other: Scenes) -> bool:
     return torch.equal(one.waveforms, other.waveforms) and np.array_equal(
         one.presence.numpy(), other.presence.numpy(), equal_nan=True
     )

@@ -8,6 +8,6 @@ interrupted goes on with the very windows that it would have met.
 
 from listener.training.augment.colour import Sizes
 from listener.training.augment.masks import Masks
-from listener.training.augment.scene import Batch, SceneMaker
+from listener.training.augment.scene import SceneMaker, Scenes
 
-__all__ = ["Batch", "Masks", "SceneMaker", "Sizes"]
+__all__ = ["Masks", "SceneMaker", "Scenes", "Sizes"]

@@ -30,7 +30,7 @@ _AT_ONCE_ON_CPU = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Scenes:
     """Windows, and what is heard in them."""
 
     waveforms: Tensor
@@ -84,7 +84,7 @@ class SceneMaker:
         self._codec = Codec(rate, self._device)
 
     @torch.no_grad()
-    def batch(self, step: int, size: int, first: int = 0, total: int | None = None) -> Batch:
+    def batch(self, step: int, size: int, first: int = 0, total: int | None = None) -> Scenes:
         """Draw windows of one step.
 
         Parameters
@@ -100,7 +100,7 @@ class SceneMaker:
 
         Returns
         -------
-        Batch
+        Scenes
             On the device.
         """
         total = first + size if total is None else total
@@ -114,7 +114,7 @@ class SceneMaker:
                 self._mix(plan, some)
                 self._record(plan, some)
                 presence.append(plan.presence)
-        return Batch(waveforms, on_device(np.concatenate(presence), self._device))
+        return Scenes(waveforms, on_device(np.concatenate(presence), self._device))
 
     def _mix(self, plan: Plan, windows: Tensor) -> None:
         """Add the parts of each window."""
