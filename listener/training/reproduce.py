@@ -21,7 +21,7 @@ from listener.training.data.sounds import Sound, alarms, as_float, beeps, quiet
 from listener.training.evaluate import Judged, judge, judge_samples
 from listener.training.evaluate.clips import clip_figures
 from listener.training.evaluate.evaluation import Evaluation, OnClips, OnStreams, begin
-from listener.training.evaluate.listening import Heard, listen
+from listener.training.evaluate.listening import JudgedStream, listen
 from listener.training.evaluate.psds import psds
 from listener.training.evaluate.references import Stream, read_reference
 from listener.training.evaluate.streams import stream_figures
@@ -95,7 +95,7 @@ class Reproduction:
             Clips, streams or checkpoints cannot be used.
         """
         judged: list[Judged] = []
-        heard: list[Heard] = []
+        heard: list[JudgedStream] = []
         for fold in self.folds:
             bundle = self._trainer.bundle((fold,))
             if not self._trainer.is_first:
@@ -209,9 +209,9 @@ class Reproduction:
             )
 
     def _on_streams(
-        self, evaluation: Evaluation, judged: Sequence[Judged], heard: Sequence[Heard]
+        self, evaluation: Evaluation, judged: Sequence[Judged], heard: Sequence[JudgedStream]
     ) -> Evaluation:
-        """Find the events of streams, with thresholds from folds that none is made of, where there are any."""
+        """Find the events of streams, with thresholds from folds that none is made of, if there are any."""
         assert self._recipe.streams is not None
         made_of = set(self._recipe.streams.folds.values())
         others = [one for one in judged if one.clip.fold not in made_of]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from listener.events import LabelRule
 from listener.training.evaluate.intervals import rate, rate_bound, resampled, share
-from listener.training.evaluate.listening import Found, Heard, LabelTrack
+from listener.training.evaluate.listening import Found, JudgedStream, LabelTrack
 from listener.training.evaluate.matching import (
     Belongs,
     false_events,
@@ -96,12 +96,12 @@ def test_a_second_event_within_one_is_surplus_but_not_in_vain() -> None:
     assert len(false_events(targets, [Found("cat", 11.0, 12.0, 13.0, 1.0)])) == 1
 
 
-def heard(scores: list[float], *targets: Happening) -> Heard:
+def heard(scores: list[float], *targets: Happening) -> JudgedStream:
     windows = [
         Prediction("stream", np.array([score], np.float32), n * HOP_S, n * HOP_S + WINDOW_S)
         for n, score in enumerate(scores)
     ]
-    return Heard(Stream(Path("stream.flac"), targets), tuple(windows), ("dog",))
+    return JudgedStream(Stream(Path("stream.flac"), targets), tuple(windows), ("dog",))
 
 
 @given(

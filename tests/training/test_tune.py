@@ -21,7 +21,7 @@ from listener.errors import ModelError
 from listener.events import LabelRule
 from listener.training.data.clip import Clip
 from listener.training.evaluate import Judged
-from listener.training.evaluate.listening import Heard
+from listener.training.evaluate.listening import JudgedStream
 from listener.training.evaluate.references import Happening, Stream
 from listener.training.tune import calibrate
 from listener.training.tune import tune as tune_by
@@ -57,17 +57,17 @@ def test_what_is_uncertain_raises_no_threshold() -> None:
     assert thresholds["high"].on == max(CANDIDATES)
 
 
-def heard(scores: list[float], *targets: tuple[float, float]) -> Heard:
+def heard(scores: list[float], *targets: tuple[float, float]) -> JudgedStream:
     """A stream of one label, ``dog``, scored every half second."""
     windows = [
         Prediction("stream", np.array([score], np.float32), n / 2, n / 2 + 1)
         for n, score in enumerate(scores)
     ]
     happenings = tuple(Happening("dog", onset_s, offset_s) for onset_s, offset_s in targets)
-    return Heard(Stream(Path("stream.flac"), happenings), tuple(windows), ("dog",))
+    return JudgedStream(Stream(Path("stream.flac"), happenings), tuple(windows), ("dog",))
 
 
-def stream(target: float, other: float, hours: float = 0.02) -> Heard:
+def stream(target: float, other: float, hours: float = 0.02) -> JudgedStream:
     """A target from 10 s on that scores ``target``, and something else at 40 s that scores ``other``."""
     scores = [0.0] * round(hours * 7200)
     scores[19:25] = [target] * 6

@@ -17,7 +17,7 @@ from listener.training.data.clip import CLIP_COLUMNS, Manifest
 from listener.training.data.manifest import refuse
 from listener.training.evaluate.clips import ClipFigures, clip_figures
 from listener.training.evaluate.judge import Judged, Progress, judge
-from listener.training.evaluate.listening import Heard, listen
+from listener.training.evaluate.listening import JudgedStream, listen
 from listener.training.evaluate.provenance import warnings_for_clips, warnings_for_streams
 from listener.training.evaluate.psds import psds
 from listener.training.evaluate.references import Stream
@@ -50,7 +50,7 @@ class OnStreams:
     folder: Path
     figures: StreamFigures
     psds: Mapping[str, float]
-    heard: tuple[Heard, ...]
+    heard: tuple[JudgedStream, ...]
     rules: tuple[LabelRule | None, ...]
 
 

@@ -30,7 +30,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class JudgedStream:
     """What a bundle said to a stream."""
 
     stream: Stream
@@ -79,7 +79,7 @@ class LabelTrack:
     """
 
     def __init__(
-        self, heard: Heard, label: str, lowest: float, most_smooth: int, longest_release_s: float
+        self, heard: JudgedStream, label: str, lowest: float, most_smooth: int, longest_release_s: float
     ) -> None:
         self.label = label
         self.duration_s = heard.duration_s
@@ -104,7 +104,7 @@ class LabelTrack:
 
 def listen(
     classifier: Classifier, streams: Sequence[Stream], progress: Progress | None = None
-) -> list[Heard]:
+) -> list[JudgedStream]:
     """Run streams through the engine, window by window, one hop of the card apart.
 
     Raises
@@ -119,7 +119,7 @@ def listen(
         source = FileSource(stream.name, FileOptions(path=stream.path, speed="max"))
         try:
             predictions = tuple(predict_source(source, classifier, classifier.card.hop_s))
-            heard.append(Heard(stream, predictions, tuple(classifier.card.labels)))
+            heard.append(JudgedStream(stream, predictions, tuple(classifier.card.labels)))
             problems += _beyond_the_end(heard[-1], classifier.card.window_s)
         except SourceError as error:
             problems.append(str(error))
@@ -129,7 +129,7 @@ def listen(
     return heard
 
 
-def _beyond_the_end(heard: Heard, window_s: float) -> list[str]:
+def _beyond_the_end(heard: JudgedStream, window_s: float) -> list[str]:
     """Tell of what nobody could find: the reference is not that of this recording."""
     late = [one for one in heard.stream.happenings if one.onset_s > heard.duration_s + window_s]
     if not late:

@@ -13,7 +13,7 @@ from listener.events import LabelRule
 from listener.training.evaluate.calibration import Calibration
 from listener.training.evaluate.clips import ClipFigures
 from listener.training.evaluate.judge import Judged
-from listener.training.evaluate.listening import Found, Heard
+from listener.training.evaluate.listening import Found, JudgedStream
 from listener.training.evaluate.matching import false_events, overlaps
 from listener.training.evaluate.references import Happening
 from listener.training.evaluate.streams import SnrFigures, known_targets
@@ -138,7 +138,7 @@ def snr_plot(by_snr: Sequence[SnrFigures]) -> str:
     return plot.svg
 
 
-def timeline_plot(heard: Heard, rules: Sequence[LabelRule | None]) -> str:
+def timeline_plot(heard: JudgedStream, rules: Sequence[LabelRule | None]) -> str:
     """Draw what happens in a stream above what was found in it, label by label."""
     targets, found = known_targets(heard), heard.events(rules)
     wrong = false_events(targets, found)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.events import LabelRule
-from listener.training.evaluate.listening import Heard, LabelTrack
+from listener.training.evaluate.listening import JudgedStream, LabelTrack
 from listener.training.evaluate.references import Happening
 from listener.training.evaluate.streams import known_targets
 
@@ -52,7 +52,7 @@ SETTINGS: Mapping[str, Setting] = {
 }
 
 
-def psds(heard: Sequence[Heard], rules: Sequence[LabelRule | None]) -> dict[str, float]:
+def psds(heard: Sequence[JudgedStream], rules: Sequence[LabelRule | None]) -> dict[str, float]:
     """Compute the scores of both settings, in [0, 1], over the labels that are to be found.
 
     Parameters
@@ -157,7 +157,7 @@ def _shared(spans: Spans, others: Spans) -> Array:
     return np.asarray(np.maximum(0.0, ends - np.maximum(spans[:, np.newaxis, 0], others[np.newaxis, :, 0])))
 
 
-def _found(heard: Heard, label: str, rule: LabelRule | None) -> list[Spans]:
+def _found(heard: JudgedStream, label: str, rule: LabelRule | None) -> list[Spans]:
     """Events of a label at each operating point."""
     if rule is None:
         return [np.empty((0, 2))] * len(OPERATING_POINTS)

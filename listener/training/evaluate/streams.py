@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from listener.events import LabelRule
 from listener.training.evaluate.intervals import Figure, figure, rate, resampled, share
-from listener.training.evaluate.listening import Found, Heard
+from listener.training.evaluate.listening import Found, JudgedStream
 from listener.training.evaluate.matching import (
     Belongs,
     false_events,
@@ -127,13 +127,15 @@ class StreamFigures:
 class _Told:
     """A stream with the events found in it."""
 
-    heard: Heard
+    heard: JudgedStream
     targets: tuple[Happening, ...]
     """Those of labels that the model knows."""
     found: tuple[Found, ...]
 
 
-def stream_figures(heard: Sequence[Heard], rules: Sequence[LabelRule | None], seed: int = 0) -> StreamFigures:
+def stream_figures(
+    heard: Sequence[JudgedStream], rules: Sequence[LabelRule | None], seed: int = 0
+) -> StreamFigures:
     """Measure how the events of streams are found.
 
     Parameters
@@ -173,7 +175,7 @@ def stream_figures(heard: Sequence[Heard], rules: Sequence[LabelRule | None], se
     )
 
 
-def known_targets(heard: Heard) -> tuple[Happening, ...]:
+def known_targets(heard: JudgedStream) -> tuple[Happening, ...]:
     """Give what is to be found in a stream by a model that has its label."""
     return tuple(target for target in heard.stream.targets if target.label in heard.labels)
 
@@ -187,7 +189,7 @@ def delays(targets: Sequence[Happening], found: Sequence[Found]) -> list[tuple[H
     return result
 
 
-def _told(heard: Heard, rules: Sequence[LabelRule | None]) -> _Told:
+def _told(heard: JudgedStream, rules: Sequence[LabelRule | None]) -> _Told:
     return _Told(heard, known_targets(heard), tuple(heard.events(rules)))
 
 

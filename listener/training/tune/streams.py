@@ -15,7 +15,7 @@ import numpy as np
 
 from listener.events import LabelRule
 from listener.training.evaluate.intervals import Figure, rate, rate_bound, share
-from listener.training.evaluate.listening import Heard, LabelTrack
+from listener.training.evaluate.listening import JudgedStream, LabelTrack
 from listener.training.evaluate.matching import false_events, match, overlaps
 from listener.training.evaluate.streams import delays, known_targets
 
@@ -143,7 +143,7 @@ class Tuned:
 
 
 def tune(
-    heard: Sequence[Heard],
+    heard: Sequence[JudgedStream],
     rules: Sequence[LabelRule | None],
     limit_per_hour: float,
     progress: Progress | None = None,
@@ -188,7 +188,9 @@ def tune(
 class _Search:
     """Looks for the rule of one label; what was tried once is known."""
 
-    def __init__(self, label: str, rule: LabelRule, heard: Sequence[Heard], limit_per_hour: float) -> None:
+    def __init__(
+        self, label: str, rule: LabelRule, heard: Sequence[JudgedStream], limit_per_hour: float
+    ) -> None:
         self._rule = rule
         self._limit_per_hour = limit_per_hour
         lowest = min(rule.threshold_off, ONS[0] * min(*OFF_SHARES, rule.threshold_off / rule.threshold_on))
@@ -269,7 +271,7 @@ class _Search:
         return next(kept, candidates[-1])
 
 
-def _over_labels(outcomes: Sequence[Outcome], heard: Sequence[Heard]) -> Outcome:
+def _over_labels(outcomes: Sequence[Outcome], heard: Sequence[JudgedStream]) -> Outcome:
     """Join what was made of labels in the same streams."""
     hours = sum(one.duration_s for one in heard) / 3600
     return replace(sum(outcomes, Outcome()), hours=hours)
