@@ -208,6 +208,19 @@ def test_a_reference_that_is_no_table(tmp_path: Path) -> None:
         read_reference(recording)
 
 
+def test_what_stands_in_quotes_may_hold_ends_of_lines(tmp_path: Path) -> None:
+    recording = write_stream(tmp_path / "a.wav", 1.0, [])
+    rows = ('0,1,"a\nb",target,,"clip,\none"', "1,2,tick\u2028tock,target,,x", "2,1,thud,target,,y")
+    write_reference(recording.with_suffix(".csv"), *rows)
+    with pytest.raises(DatasetError, match=r"a\.csv, line 6: must be 0 <= onset_s < offset_s"):
+        read_reference(recording)
+    write_reference(recording.with_suffix(".csv"), *rows[:2])
+    assert [(one.label, one.clip_id) for one in read_reference(recording)] == [
+        ("a\nb", "clip,\none"),
+        ("tick\u2028tock", "x"),
+    ]
+
+
 def test_a_reference_of_another_recording_is_refused(bundle: Path, streams: Path) -> None:
     classifier, _ = load(bundle)
     write_reference(streams / "day.csv", "5,8,loud,target,,", "50,51,loud,target,,")
@@ -217,11 +230,11 @@ def test_a_reference_of_another_recording_is_refused(bundle: Path, streams: Path
 
 def test_a_label_track_of_audacity_is_a_reference(tmp_path: Path) -> None:
     recording = write_stream(tmp_path / "hall.wav", 2, [])
-    track = "1.500000\t1.750000\tloud\n\\\t100.0\t2000.0\n0.25\t0.5\ta dog\n"
+    track = "1.500000\t1.750000\tloud\n\\\t100.0\t2000.0\n0.25\t0.5\ta\u2028dog\n"
     (tmp_path / "hall.txt").write_text(track, encoding="utf-8")
     found = read_reference(recording)
     assert [(one.label, one.onset_s, one.offset_s, one.is_target) for one in found] == [
-        ("a dog", 0.25, 0.5, True),
+        ("a\u2028dog", 0.25, 0.5, True),
         ("loud", 1.5, 1.75, True),
     ]
 

@@ -9,6 +9,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from listener.errors import AudioFileError, DatasetError
@@ -108,7 +109,7 @@ def read_reference(recording: Path) -> tuple[Happening, ...]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    reader = csv.DictReader(_text(path).splitlines())
+    reader = csv.DictReader(StringIO(_text(path), newline=""))
     missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
     refuse([f"{path}: there is no column '{name}'" for name in missing])
     try:
@@ -119,7 +120,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 
 def _audacity_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):  # U+2028 ends no line
         if line.strip() and not line.startswith("\\"):  # such a line says between which frequencies
             yield number, dict(zip(REQUIRED, [*line.split("\t"), "", ""], strict=False))
 
