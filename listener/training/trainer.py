@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from listener.classifiers.card import parse_card
 from listener.errors import DatasetError
 from listener.features.layers import LogMelLayer
 from listener.training.augment import Masks, SceneMaker
-from listener.training.data.check import piece
+from listener.training.data.check import Piece, piece
 from listener.training.data.clip import Manifest
 from listener.training.data.problems import refuse
 from listener.training.data.sounds import Sound, alarms, beeps, doubles_across_folds, load_sounds
@@ -227,16 +228,25 @@ class Trainer:
         return draw
 
     def _identity(self, manifest: Manifest) -> str:
-        """What the training is of; clips whose content the manifest does not tell are told by their sound."""
-        clips = tuple(
-            clip if clip.sha256 else replace(clip, sha256=sha256(sound.samples.tobytes()).hexdigest())
-            for sound in self._sounds_of(manifest)
-            if (clip := sound.clip) is not None
+        """What the training is of: `identity`, and the sound itself, whatever the manifest says of it."""
+        clips = [sound.clip for sound in self._sounds_of(manifest) if sound.clip is not None]
+        told = tuple(
+            clip if clip.sha256 else replace(clip, sha256=self._digests[piece(clip)]) for clip in clips
         )
-        what = identity(self.recipe, replace(manifest, clips=clips), self.labels, self._folder)
-        if self._start is None:
-            return what
-        return json.dumps({**json.loads(what), "start_from_sha256": fingerprint(self._start)}, sort_keys=True)
+        what = json.loads(identity(self.recipe, replace(manifest, clips=told), self.labels, self._folder))
+        what["data"] = sha256("".join(self._digests[piece(clip)] for clip in clips).encode()).hexdigest()
+        if self._start is not None:
+            what["start_from_sha256"] = fingerprint(self._start)
+        return json.dumps(what, sort_keys=True)
+
+    @cached_property
+    def _digests(self) -> dict[Piece, str]:
+        """Hash of each clip's sound, as it is learnt from."""
+        return {
+            piece(sound.clip): sha256(sound.samples.tobytes()).hexdigest()
+            for sound in self._real
+            if sound.clip is not None
+        }
 
 
 def forget_all(runs: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from listener.errors import DatasetError, one_line, printable
 from listener.files import is_file, whole_file
-from listener.training.fit.identity import differences
+from listener.training.fit.identity import differences, is_same
 
 FORMAT = 1
 """Of the file; another one cannot be read."""
@@ -111,7 +111,7 @@ class CheckpointFile:
     def _check(self, path: Path, content: dict[str, Any]) -> None:
         if content.get("format") != FORMAT:
             raise DatasetError(f"{printable(path)}: is of another version of listener: --fresh starts over")
-        if content["what"] != self._what:
+        if not is_same(content["what"], self._what):
             other = differences(content["what"], self._what)
             raise DatasetError(
                 f"{printable(path)}: is of another recipe or other data{f' ({other})' if other else ''}: "

@@ -17,6 +17,9 @@ DECISIVE = {"seed", "features", "synthetic", "data", "augmentation", "network", 
 INDIFFERENT = {"checkpoint_steps"}
 """Keys under ``fit`` that do not."""
 
+LATER = {"data"}
+"""What checkpoints of an older program do not tell."""
+
 MOST_DIFFERENCES = 3
 """That are named."""
 
@@ -44,6 +47,17 @@ def identity(recipe: Recipe, manifest: Manifest, labels: Sequence[str], folder: 
     if python_file.is_reference(recipe.network.use):
         said["network_sha256"] = _sha256(recipe.network.use, folder)
     return json.dumps(said, sort_keys=True)
+
+
+def is_same(before: str, now: str) -> bool:
+    """Say whether two identities are of one training; what an older program did not tell is left out."""
+    if before == now:
+        return True
+    try:
+        old, new = json.loads(before), json.loads(now)
+        return bool(old == {key: new[key] for key in new if key in old or key not in LATER})
+    except (ValueError, TypeError):
+        return False
 
 
 def differences(one: str, other: str) -> str:
