@@ -15,12 +15,10 @@ from listener.classifiers.base import Classifier
 from listener.config import Config, ModelSettings
 from listener.config_file import ConfigFile
 from listener.events import LabelRule
-from listener.training.data.choose import is_in
 from listener.training.data.clip import Clip
 from listener.training.data.sounds import Sound, alarms, as_float, beeps, quiet
 from listener.training.evaluate import Judged, judge, judge_samples
-from listener.training.evaluate.clips import clip_figures
-from listener.training.evaluate.evaluation import Evaluation, OnClips, OnStreams, begin
+from listener.training.evaluate.evaluation import Evaluation, OnStreams, begin, on_clips
 from listener.training.evaluate.listening import JudgedStream, listen
 from listener.training.evaluate.psds import psds
 from listener.training.evaluate.references import Stream, read_reference
@@ -177,19 +175,7 @@ class Reproduction:
         trainer, labels = self._trainer, self._trainer.labels
         self.thresholds = self._calibrated(judged)
         known = tuple(one for one in judged if one.clip.judged and one.clip.label in labels)
-        subsets = {
-            name: [one for one in known if is_in(one.clip, where)]
-            for name, where in self._recipe.subsets.items()
-        }
-        clips = OnClips(
-            folder=trainer.manifest.folder,
-            manifest_sha256=trainer.manifest.sha256,
-            folds=tuple(folds),
-            figures=clip_figures(known, labels),
-            subsets={name: clip_figures(part, labels) for name, part in subsets.items() if part},
-            left_out={},
-            judged=known,
-        )
+        clips = on_clips(trainer.manifest, folds, known, labels, self._recipe.subsets, left_out={})
         card = replace(trainer.card(), thresholds=self.thresholds)
         begun = begin(trainer.runs, card, self._command)
         doubts = (STOPPED_EARLY,) if self._recipe.fit.early_stop is not None else ()

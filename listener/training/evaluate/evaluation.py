@@ -142,20 +142,46 @@ def with_clips(
         )
     _refuse_unknown_columns(manifest, (subsets or {}).values())
     judged = tuple(judge(classifier, known, progress))
-    parts = {
-        name: [one for one in judged if is_in(one.clip, where)] for name, where in (subsets or {}).items()
-    }
-    result = OnClips(
+    result = on_clips(manifest, folds, judged, labels, subsets or {}, dict(left_out.most_common()))
+    told = warnings_for_clips(evaluation.card, evaluation.bundle, manifest, known)
+    return replace(evaluation, clips=result, warnings=(*evaluation.warnings, *told))
+
+
+def on_clips(
+    manifest: Manifest,
+    folds: Collection[str],
+    judged: Sequence[Judged],
+    labels: Sequence[str],
+    subsets: Mapping[str, Where],
+    left_out: Mapping[str, int],
+) -> OnClips:
+    """Measure what was said to clips, and to those of each subset that has any.
+
+    Parameters
+    ----------
+    manifest
+        That the clips are from.
+    folds
+        Those that were judged; empty: all there is.
+    judged
+        The clips that count.
+    labels
+        The model's, in the order of the scores.
+    subsets
+        Name and choice of clips of which figures are told for themselves.
+    left_out
+        Labels that the model does not have, and how many clips have them.
+    """
+    parts = {name: [one for one in judged if is_in(one.clip, where)] for name, where in subsets.items()}
+    return OnClips(
         folder=manifest.folder,
         manifest_sha256=manifest.sha256,
         folds=tuple(folds),
         figures=clip_figures(judged, labels),
         subsets={name: clip_figures(part, labels) for name, part in parts.items() if part},
-        left_out=dict(left_out.most_common()),
-        judged=judged,
+        left_out=left_out,
+        judged=tuple(judged),
     )
-    told = warnings_for_clips(evaluation.card, evaluation.bundle, manifest, known)
-    return replace(evaluation, clips=result, warnings=(*evaluation.warnings, *told))
 
 
 def with_streams(
