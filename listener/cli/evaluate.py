@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,13 +85,12 @@ def _evaluate(
     found = find_streams(streams) if streams is not None else []
     classifier, rules = load(bundle)
     evaluation = whole.begin(bundle, classifier.card, typed())
-    with ShareProgress() as tell:
+    with closing(classifier), ShareProgress() as tell:
         if clips is not None:
             wanted = [fold.strip() for fold in folds.split(",")] if folds else []
             evaluation = whole.with_clips(evaluation, classifier, clips, wanted, subsets, tell)
         if streams is not None:
             evaluation = whole.with_streams(evaluation, classifier, streams, found, rules, tell)
-    classifier.close()
     return evaluation
 
 

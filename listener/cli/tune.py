@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,10 +55,9 @@ def tune(bundle: Path, streams: Path, limit: float, out: Path | None, in_place: 
         refuse_target(bundle, out)
     found = find_streams(streams)
     classifier, rules = load(bundle)
-    refuse_foreign(found, classifier.card, streams)
-    with ShareProgress() as tell:
+    with closing(classifier), ShareProgress() as tell:
+        refuse_foreign(found, classifier.card, streams)
         tuned = tune_by(listen(classifier, found, tell), rules, limit, tell)
-    classifier.close()
     for warning in [*warnings_for_streams(classifier.card, bundle, found), *_doubts(tuned)]:
         warn(warning)
     click.echo("\n\n".join(_told(tuned)))

@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click import Command
 from click.testing import CliRunner, Result
 
+from listener.classifiers.torchscript import TorchScriptClassifier
 from listener.cli.evaluate import evaluate
 from listener.cli.judging import load
+from listener.cli.tune import tune
 from listener.config import Config
 from listener.errors import DatasetError
 from listener.offline import finished_events, predict_whole
@@ -243,6 +246,20 @@ def test_streams_of_foreign_labels_are_refused(run: Run, bundle: Path, streams: 
     write_reference(streams / "day.csv", "5,8,cow,target,,", "12,14,hen,target,,")
     result = run(bundle, "--streams", streams)
     assert "no event has a label of loudness/1.0.0: there are cow, hen" in str(result.exception)
+
+
+@pytest.mark.parametrize("command", [evaluate, tune])
+def test_the_model_is_closed_whatever_happens(
+    command: Command, bundle: Path, streams: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[object] = []
+    monkeypatch.setattr(TorchScriptClassifier, "close", lambda this: closed.append(this))
+    CliRunner().invoke(command, [str(bundle), "--streams", str(streams)], catch_exceptions=False)
+    assert len(closed) == 1
+    write_reference(streams / "day.csv", "5,8,cow,target,,")
+    with pytest.raises(DatasetError, match="no event has a label of loudness"):
+        CliRunner().invoke(command, [str(bundle), "--streams", str(streams)], catch_exceptions=False)
+    assert len(closed) == 2
 
 
 def test_who_judges_by_what_was_trained_on_is_warned(
