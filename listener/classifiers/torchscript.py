@@ -192,6 +192,8 @@ class TorchScriptClassifier(Classifier):
         return tensor.to(self._dtype)
 
     def _scores(self, windows: torch.Tensor) -> NDArray[np.float32]:
+        if self._module is None:
+            raise RuntimeError("it is closed")
         # Optimised means fused: it is decided on while it runs.
         optimised = torch.jit.optimized_execution(self._is_fused)  # type: ignore[attr-defined]
         with torch.inference_mode(), optimised:

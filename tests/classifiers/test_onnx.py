@@ -1,18 +1,15 @@
-"""ONNX models: as TorchScript ones, one by one or in any batch; what is broken or foreign is refused."""
+"""What ONNX models alone do: their file, their packages; the rest is in `test_back_ends.py`."""
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from listener.assembly import build_classifier
@@ -24,31 +21,12 @@ from listener.cli.models import models
 from listener.config import Config, ModelSettings
 from listener.config_file import ConfigFile
 from listener.errors import ListenerError, ModelError
-from listener.features import LogMel
-from listener.testing import TINY_FEATURES, tiny_bundle, tiny_card
-from listener.types import Features, ModelCard, Samples
+from listener.testing import tiny_bundle, tiny_card
+from listener.types import ModelCard
+from tests.classifiers.small_models import Gives, assert_same_in_any_batch, windows
 from tests.onnx_models import as_onnx, damages, resealed, tiny_onnx
 
 PATIENCE_S = 60.0
-
-
-def sounds(n_sounds: int = 16) -> list[Samples]:
-    random = np.random.default_rng(0)
-    time_s = np.arange(TINY_FEATURES.window_samples) / 16_000
-    return [
-        (
-            0.5 * np.sin(2 * np.pi * random.uniform(100, 7000) * time_s) * 10 ** random.uniform(-3, 0)
-            + 0.3 * random.standard_normal(len(time_s)) * 10 ** random.uniform(-4, 0)
-        ).astype(np.float32)
-        for _ in range(n_sounds)
-    ]
-
-
-def windows(card: ModelCard) -> list[Features]:
-    def form(samples: Samples) -> NDArray[np.float32]:
-        return LogMel(TINY_FEATURES)(samples) if card.input == "log_mel" else samples
-
-    return [Features("mic", form(samples), 0, len(samples), 16_000) for samples in sounds()]
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +34,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
     tiny_onnx(path)
     return path
-
-
-def load(tmp_path: Path, module: nn.Module, card: ModelCard, example: Tensor | None = None) -> OnnxClassifier:
-    """Write a plain model and load it with a card that lies beside it."""
-    path = tmp_path / "model.onnx"
-    path.write_bytes(as_onnx(module) if example is None else as_onnx(module, example))
-    return OnnxClassifier(path, card)
 
 
 def refused(path: Path, card: ModelCard | None = None) -> str:
@@ -75,47 +46,6 @@ def refused(path: Path, card: ModelCard | None = None) -> str:
     return text
 
 
-def assert_same_in_any_batch(classifier: OnnxClassifier) -> None:
-    batch = windows(classifier.card)
-    alone = np.concatenate([classifier.predict([window]) for window in batch])
-    for size in (*range(1, 9), 16):
-        parts = [classifier.predict(batch[first : first + size]) for first in range(0, len(batch), size)]
-        np.testing.assert_array_equal(np.concatenate(parts), alone)
-
-
-def test_scores_are_those_of_torchscript(tiny: Path, tmp_path: Path) -> None:
-    card = tiny_bundle(tmp_path / "tiny.pt")
-    assert read_card(tiny) == card
-    scores = OnnxClassifier(tiny, card).predict(windows(card))
-    assert scores.shape == (16, 3)
-    assert scores.dtype == np.float32
-    assert np.ptp(scores, axis=0).min() > 0.3, "the scores depend on the sound"
-    expected = TorchScriptClassifier(tmp_path / "tiny.pt", card).predict(windows(card))
-    np.testing.assert_allclose(scores, expected, atol=1e-4)
-
-
-def test_scores_do_not_depend_on_the_rest_of_the_batch(tiny: Path) -> None:
-    assert_same_in_any_batch(OnnxClassifier(tiny, read_card(tiny)))
-
-
-class WithMatrix(nn.Module):
-    """Its last layer may be rounded differently in a batch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(16 * 32, 64)
-        self.last = nn.Linear(64, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.last(torch.relu(self.hidden(x.flatten(1))))
-        return out
-
-
-def test_nor_do_those_of_a_model_with_matrix_products(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    assert_same_in_any_batch(load(tmp_path, WithMatrix(), tiny_card()))
-
-
 class Mixing(nn.Module):
     """What it says of a window depends on the others."""
 
@@ -125,66 +55,9 @@ class Mixing(nn.Module):
 
 
 def test_a_model_that_mixes_its_windows_gets_them_one_by_one(tmp_path: Path) -> None:
-    assert_same_in_any_batch(load(tmp_path, Mixing(), tiny_card()))
-
-
-class Channels(nn.Module):
-    """An image network: it wants (n, 1, n_mels, n_frames)."""
-
-    def __init__(self, n_labels: int = 3) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(1, 4, 3)
-        self.head = nn.Conv2d(4, n_labels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(torch.relu(self.stem(x)).mean(dim=(2, 3), keepdim=True)).flatten(1)
-        return out
-
-
-IMAGES = torch.zeros(2, 1, TINY_FEATURES.n_mels, TINY_FEATURES.n_frames)
-
-
-@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
-def test_the_channel_axis_is_found_out(activation: str, tmp_path: Path) -> None:
-    module = Channels()
-    card = replace(tiny_card(), activation="softmax" if activation == "softmax" else "sigmoid")
-    classifier = load(tmp_path, module, card, IMAGES)
-    batch = windows(card)
-    stacked = torch.from_numpy(np.stack([np.asarray(window.data) for window in batch])[:, None])
-    with torch.inference_mode():
-        logits = module(stacked)
-    expected = torch.softmax(logits, -1) if activation == "softmax" else torch.sigmoid(logits)
-    np.testing.assert_allclose(classifier.predict(batch), expected.numpy(), atol=1e-5)
-    assert_same_in_any_batch(classifier)
-
-
-class Levels(nn.Module):
-    """The share of samples above three levels; its input is a waveform."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.stack([(x.abs() > level).float().mean(dim=1) for level in (0.1, 0.2, 0.3)], dim=1)
-
-
-def waveform_card() -> ModelCard:
-    return replace(tiny_card(), input="waveform", features=None, activation="none")
-
-
-def test_a_model_of_waveforms(tmp_path: Path) -> None:
-    example = torch.zeros(2, TINY_FEATURES.window_samples)
-    classifier = load(tmp_path, Levels(), waveform_card(), example)
-    expected = [[float((np.abs(sound) > level).mean()) for level in (0.1, 0.2, 0.3)] for sound in sounds()]
-    np.testing.assert_allclose(classifier.predict(windows(classifier.card)), expected, atol=1e-3)
-
-
-class Gives(nn.Module):
-    """Gives what it was told, whatever it gets."""
-
-    def __init__(self, *scores: float) -> None:
-        super().__init__()
-        self.scores = nn.Parameter(torch.tensor(scores))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.scores.expand(x.shape[0], -1) + 0 * x.flatten(1)[:, :1]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(as_onnx(Mixing()))
+    assert_same_in_any_batch(OnnxClassifier(path, tiny_card()))
 
 
 class Pair(nn.Module):
@@ -216,49 +89,6 @@ def test_a_model_that_wants_other_windows(tmp_path: Path) -> None:
     path.write_bytes(as_onnx(Wide(), torch.zeros(2, 99, 3)))
     hint = "does not take what its card promises (input 'log_mel', 8448 samples at 16000 Hz)"
     assert hint in refused(path, tiny_card())
-
-
-@pytest.mark.parametrize("scores", [(0.1, 0.2, 1.1), (-0.1, 0.2, 0.3), (float("nan"), 0.2, 0.3)])
-def test_what_is_no_score_is_refused_at_once(scores: Sequence[float], tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(as_onnx(Gives(*scores)))
-    assert "set the card's activation" in refused(path, replace(tiny_card(), activation="none"))
-
-
-class Reciprocal(nn.Module):
-    """What it gives for silence is no number."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        peak = x.abs().amax(dim=1, keepdim=True)
-        return (0.1 * peak / peak).expand(-1, 3)
-
-
-def test_what_turns_out_to_be_no_score_later(tmp_path: Path) -> None:
-    example = torch.ones(2, TINY_FEATURES.window_samples)
-    classifier = load(tmp_path, Reciprocal(), waveform_card(), example)
-    silence = Features("mic", np.zeros(TINY_FEATURES.window_samples, np.float32), 0, 1, 16_000)
-    with pytest.raises(ModelError, match="gave a score that is no number from 0 to 1"):
-        classifier.predict([silence])
-
-
-def test_a_window_that_the_model_cannot_take(tiny: Path) -> None:
-    classifier = OnnxClassifier(tiny, read_card(tiny))
-    with pytest.raises(ModelError, match="the model failed") as caught:
-        classifier.predict([Features("mic", np.zeros((1, 2), np.float32), 0, 1, 16_000)])
-    assert "\n" not in str(caught.value)
-
-
-def test_the_card_of_another_model(tiny: Path, tmp_path: Path) -> None:
-    other = tiny_bundle(tmp_path / "other.pt", seed=1)
-    assert "does not reproduce its own reference" in refused(tiny, other)
-
-
-def test_a_closed_model_gives_no_scores(tiny: Path) -> None:
-    classifier = OnnxClassifier(tiny, read_card(tiny))
-    classifier.close()
-    classifier.close()
-    with pytest.raises(ModelError, match="it is closed"):
-        classifier.predict(windows(classifier.card)[:1])
 
 
 def test_there_is_no_bfloat16(tiny: Path) -> None:
