@@ -59,15 +59,16 @@ def train(
     It may be interrupted at any moment: the same command goes on where it was. Started by torchrun,
     it trains on several devices or hosts.
     """
-    from listener.cli.progress import TrainingProgress
-    from listener.training.reproduce import Reproduction
-    from listener.training.trainer import forget_all
-
     if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: is a folder: it names the bundle, such as {out / 'NAME.pt'}")
     if out is not None and out.suffix == ".onnx":
         raise ConfigError(f"--out {out}: what is trained is NAME.pt; `listener export` makes ONNX of it")
     wanted, manifest = _read(recipe, data, changes)
+
+    from listener.cli.progress import TrainingProgress
+    from listener.training.reproduce import Reproduction
+    from listener.training.trainer import forget_all
+
     folds = _folds(holdout, wanted, manifest)
     folder = runs / wanted.name
     if not folds:
@@ -107,12 +108,15 @@ def _claim(folder: Path, option: str) -> None:
 
 
 def _read(recipe: Path, data: Path, changes: tuple[str, ...]) -> "tuple[Recipe, Manifest]":
-    from listener.training.data.choose import choose
-    from listener.training.data.layouts import open_dataset
-    from listener.training.networks import check_network
     from listener.training.recipe import read_recipe
 
     wanted = read_recipe(recipe, changes)
+
+    # With these comes torch, which takes seconds: a misspelt key is told before.
+    from listener.training.data.choose import choose
+    from listener.training.data.layouts import open_dataset
+    from listener.training.networks import check_network
+
     check_network(wanted.network, recipe.parent)
     return wanted, choose(open_dataset(data, wanted.data.layout), wanted)
 

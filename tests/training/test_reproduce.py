@@ -1,5 +1,7 @@
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,23 @@ def test_bad_data_leaves_nothing_behind(command: Train, tmp_path: Path) -> None:
         command("--out", str(tmp_path / "tiny.pt"), data=empty)
     assert not (tmp_path / "tiny.pt").exists()
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_misspelt_key_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump({**RECIPE, "sed": 7}))
+    program = """
+import sys
+from listener.cli.train import train
+from listener.errors import ConfigError
+try:
+    train([*sys.argv[1:], "--data", "."], standalone_mode=False)
+except ConfigError as error:
+    print(error, "torch" in sys.modules)
+"""
+    command = [sys.executable, "-c", program, str(recipe)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == f"{recipe}: sed: is no known key: did you mean 'seed'? False\n"
 
 
 @pytest.mark.parametrize("option", ["--out", "--runs"])
