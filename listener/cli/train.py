@@ -1,6 +1,9 @@
 """``listener train``: from recordings to a bundle."""
 
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
@@ -76,19 +79,38 @@ def train(
     _claim(folder, "--runs")
     if out is not None:
         _claim(out.parent, "--out")
-    if not resume:
-        forget_all(folder)
-    with TrainingProgress() as progress:
-        trainer = _trainer(wanted, recipe.parent, manifest, folder, device, progress)
-        reproduction = Reproduction(trainer, _command(recipe, holdout, changes))
-        try:
-            if folds:
-                _measure(reproduction, folds, out, trainer.is_first)
-            elif out is not None:
-                _reproduce(reproduction, cross_validate, out, trainer.is_first)
-        except KeyboardInterrupt:
-            click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
-            raise
+    is_first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun has started
+    with _alone_in(folder) if is_first else nullcontext():
+        if not resume and is_first:
+            forget_all(folder)
+        with TrainingProgress() as progress:
+            trainer = _trainer(wanted, recipe.parent, manifest, folder, device, progress)
+            reproduction = Reproduction(trainer, _command(recipe, holdout, changes))
+            try:
+                if folds:
+                    _measure(reproduction, folds, out, trainer.is_first)
+                elif out is not None:
+                    _reproduce(reproduction, cross_validate, out, trainer.is_first)
+            except KeyboardInterrupt:
+                click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
+                raise
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder of checkpoints, as long as the block lasts, or the process.
+
+    Raises
+    ------
+    DatasetError
+        There is one.
+    """
+    from listener.training.data.whole_folder import locked_folder
+
+    with ExitStack() as held:
+        with suppress(OSError):  # there are file systems without locks
+            held.enter_context(locked_folder(folder, ": wait for it, or give --runs another folder"))
+        yield
 
 
 def _claim(folder: Path, option: str) -> None:

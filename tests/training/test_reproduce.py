@@ -22,6 +22,7 @@ from listener.pipeline import Pipeline
 from listener.testing import ScriptedSource
 from listener.training import reproduce
 from listener.training.data.clip import Clip
+from listener.training.data.whole_folder import locked_folder
 from listener.training.evaluate import Judged, judge_samples
 from listener.training.tune import calibrate
 from listener.types import Features, Prediction, Thresholds
@@ -171,6 +172,27 @@ except ConfigError as error:
 def test_a_place_that_cannot_be_written_to_is_told_before_training(command: Train, option: str) -> None:
     with pytest.raises(ConfigError, match=rf"{option}: /proc/nowhere.*: cannot be written to"):
         command(option, "/proc/nowhere/tiny.pt")
+
+
+def test_two_trainings_do_not_share_a_folder(
+    command: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("--holdout", "1")
+    folder = tmp_path / "runs" / "tiny"
+    checkpoint = folder / "without-1" / "checkpoint.pt"
+    written = checkpoint.stat().st_mtime_ns
+    with locked_folder(folder):
+        with pytest.raises(DatasetError) as caught:
+            command("--holdout", "1", "--fresh")
+        told = f"{folder}: another process is at work there: wait for it, or give --runs another folder"
+        assert str(caught.value) == told
+        monkeypatch.setenv("RANK", "1")
+        command("--holdout", "1", "--fresh")  # what torchrun has started beside the one that holds it
+        monkeypatch.delenv("RANK")
+        command("--holdout", "1", "--runs", str(tmp_path / "others"))
+    assert checkpoint.stat().st_mtime_ns == written
+    command("--holdout", "1", "--fresh")
+    assert checkpoint.stat().st_mtime_ns > written
 
 
 def test_a_label_that_would_never_be_told_is_named(

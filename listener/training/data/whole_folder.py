@@ -49,8 +49,15 @@ def whole_folder(path: Path, keep: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def locked_folder(path: Path) -> Iterator[None]:
+def locked_folder(path: Path, way_out: str = "") -> Iterator[None]:
     """Make a folder where it is missing, and hold it as long as the block lasts, or the process.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    way_out
+        What who is refused is told to do.
 
     Raises
     ------
@@ -65,7 +72,7 @@ def locked_folder(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DatasetError(f"{printable(path)}: another process is at work there") from None
+            raise DatasetError(f"{printable(path)}: another process is at work there{way_out}") from None
         # Whoever had it before may have given it its name by now, or removed it.
         if not path.is_dir() or not os.path.samestat(os.fstat(folder), path.stat()):
             raise DatasetError(f"{printable(path)}: another process was at work there")
