@@ -1,4 +1,4 @@
-"""Bundles and cards: a model is what its card says, or it is refused in words; the process survives."""
+"""TorchScript bundles and their cards, spoilt: see `tests.fuzz.models`."""
 
 import io
 import json
@@ -9,95 +9,24 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
 import torch
 
-from listener.classifiers.bundle import card_json, read_card
+from listener.classifiers.base import Classifier
+from listener.classifiers.bundle import read_card
 from listener.classifiers.torchscript import TorchScriptClassifier
-from listener.errors import ModelError
-from listener.features import LogMel
-from listener.testing import TINY_FEATURES, tiny_bundle
-from listener.types import Features
+from listener.testing import tiny_bundle
+from listener.types import ModelCard
+from tests.fuzz.models import CARD, Models, spoilt_value
 from tests.fuzz.mutate import damaged, odd_int, put
-from tests.fuzz.target import Input, Target, assert_told_well
+from tests.fuzz.target import Input
 
-NAME, CARD = "model.pt", "card.yaml"
-SILENCE = np.zeros(TINY_FEATURES.window_samples, np.float32)
-
-_ODD_VALUES: tuple[Any, ...] = (
-    *(
-        None,
-        True,
-        False,
-        0,
-        1,
-        -1,
-        2,
-        0.5,
-        1e-9,
-        1e9,
-        1e300,
-        -1e300,
-        10**400,
-        float("nan"),
-        float("inf"),
-        5e-324,
-    ),
-    *(
-        16_000,
-        16_000.0,
-        "16000",
-        "",
-        " ",
-        "x",
-        "x" * 5_000,
-        "\0",
-        "a\nb",
-        "\ud800",
-        "\x1b[31m",
-        "\u2028",
-        "@x",
-        "../x",
-    ),
-    *(
-        [],
-        [[]],
-        {},
-        {"": {}},
-        {"preset": "tutorial"},
-        "tutorial",
-        "chirp",
-        "log_mel",
-        "waveform",
-        "wav_bytes",
-        "none",
-    ),
-    *(
-        ["a"] * 3,
-        ["a", "b", "c"],
-        [1, 2, 3],
-        [0.5] * 3,
-        [0.5] * 3_000,
-        ["first", "second"],
-        {"first": {"on": 1, "off": 1}},
-    ),
-    *(
-        {"first": None},
-        {"x": {"y": {"z": 1}}},
-        [None],
-        {"on": float("nan"), "off": 0.5},
-        [[0.5]] * 3,
-        2**31,
-        2**63,
-        2**64,
-    ),
-)
+NAME = "model.pt"
 
 
-class Bundles(Target):
-    """Model files with their cards."""
+class Bundles(Models):
+    """TorchScript bundles with their cards."""
 
-    memory_mib = 1024
+    name = NAME
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -121,6 +50,10 @@ class Bundles(Target):
         # The first run of a model is slow: it is not what is looked for here.
         TorchScriptClassifier(path, read_card(path))
 
+    def load(self, path: Path, card: ModelCard) -> Classifier:
+        """Load a model."""
+        return TorchScriptClassifier(path, card)
+
     def make(self, random: Random) -> Input:
         """Spoil the card, the archive or what is in it."""
         choice = random.random()
@@ -142,24 +75,6 @@ class Bundles(Target):
         other = random.choice(self._others)
         return Input({NAME: damaged(random, other) if other and random.random() < 0.5 else other})
 
-    def feed(self, made: Input) -> bool:
-        """Read the card, load the model, and use it."""
-        self.write(made)
-        try:
-            card = read_card(self.folder / NAME, self.folder / CARD if CARD in made.files else None)
-            json.dumps(json.loads(card_json(card)), ensure_ascii=False).encode()
-            classifier = TorchScriptClassifier(self.folder / NAME, card)
-            if card.features != TINY_FEATURES or card.input != "log_mel":
-                return True
-            window = Features("fuzz", LogMel(TINY_FEATURES)(SILENCE), 0, len(SILENCE), 16_000)
-            scores = classifier.predict([window])
-        except ModelError as error:
-            assert_told_well(error)
-            return False
-        assert scores.shape == (1, len(card.labels))
-        assert ((scores >= 0) & (scores <= 1)).all()
-        return True
-
     def _spoilt_card(self, random: Random) -> Any:
         card = deepcopy(self._card)
         for _ in range(random.choice((1, 1, 2, 3))):
@@ -167,7 +82,7 @@ class Bundles(Target):
             if not isinstance(table, dict):
                 break
             key = random.choice([*table, *table, "x", "first", "\n", "", "preset", "x" * 500])
-            table[key] = _spoilt_value(random, table.get(key))
+            table[key] = spoilt_value(random, table.get(key))
             if random.random() < 0.15:
                 del table[key]
             if not all(isinstance(card.get(key), dict) for key in ("features", "reference", "thresholds")):
@@ -193,20 +108,6 @@ class Bundles(Target):
                 case _:
                     members[name] = damaged(random, members[name])
         return members
-
-
-def _spoilt_value(random: Random, value: Any) -> Any:
-    choice = random.random()
-    if choice < 0.5:
-        return random.choice(_ODD_VALUES)
-    if isinstance(value, int | float) and abs(value) < 2**64:  # or it fits no float
-        return value * random.choice((-1, 0, 0.5, 2, 10, 1e3, 1e6, 1e300)) + random.choice((0, 1, -1))
-    if isinstance(value, list) and value:
-        place = random.randrange(len(value))
-        return random.choice(
-            (value[:-1], value * 2, [*value[:place], random.choice(_ODD_VALUES), *value[place + 1 :]])
-        )
-    return [value] if choice < 0.75 else {"a": value}
 
 
 def _spoilt_code(random: Random, code: bytes) -> bytes:
