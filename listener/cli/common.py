@@ -42,6 +42,33 @@ def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def seconds_option(
+    name: str, what: str, default: float | None = None, may_be_0: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add an option in seconds, 0 or more.
+
+    Parameters
+    ----------
+    name
+        With its dashes.
+    what
+        It is, for the help.
+    default
+        Is told there; None: there is none, or what it is depends.
+    may_be_0
+        Else it must be more.
+    """
+    return click.option(
+        name,
+        type=click.FloatRange(min=0, min_open=not may_be_0),
+        callback=finite,
+        metavar="S",
+        default=default,
+        show_default=default is not None,
+        help=what,
+    )
+
+
 def with_model(file: ConfigFile, path: Path | None) -> ConfigFile:
     """Give a configuration with another bundle; with its own where none is named."""
     return file if path is None else with_settings(file, model=ModelSettings(path=path))

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from listener.cli.common import finite
+from listener.cli.common import seconds_option
 
 if TYPE_CHECKING:
     from listener.training.data.crop import Cropped
 
-SECONDS = click.FloatRange(min=0, min_open=True)
 FILE_NAMES_SHOWN = 5
 
 
@@ -19,16 +18,10 @@ FILE_NAMES_SHOWN = 5
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder to make; it must not be there yet."
 )
-@click.option("--length", type=SECONDS, callback=finite, metavar="S", help="Of each piece.")
-@click.option(
-    "--hop", type=SECONDS, callback=finite, metavar="S", help="From one to the next.  [default: --length]"
-)
-@click.option(
-    "--min-length",
-    type=click.FloatRange(min=0),
-    callback=finite,
-    metavar="S",
-    help="Leave out what is shorter.  [default: half of --length; 0.1 around activity]",
+@seconds_option("--length", "Of each piece.", may_be_0=False)
+@seconds_option("--hop", "From one to the next.  [default: --length]", may_be_0=False)
+@seconds_option(
+    "--min-length", "Leave out what is shorter.  [default: half of --length; 0.1 around activity]"
 )
 @click.option(
     "--around-activity",
@@ -43,24 +36,8 @@ FILE_NAMES_SHOWN = 5
     metavar="DB",
     help="How far it must stand out.",
 )
-@click.option(
-    "--pad",
-    type=click.FloatRange(min=0),
-    default=0.1,
-    show_default=True,
-    callback=finite,
-    metavar="S",
-    help="Keep so much before and behind it.",
-)
-@click.option(
-    "--join",
-    type=click.FloatRange(min=0),
-    default=0.3,
-    show_default=True,
-    callback=finite,
-    metavar="S",
-    help="What is less apart is one.",
-)
+@seconds_option("--pad", "Keep so much before and behind it.", default=0.1)
+@seconds_option("--join", "What is less apart is one.", default=0.3)
 @click.option("--label", help="Of recordings of which nothing else says what is heard in them.")
 @click.option("--rate", type=click.IntRange(1_000, 768_000), metavar="HZ", help="Resample to this rate.")
 @click.option("--format", "kind", type=click.Choice(["flac", "wav"]), default="flac", show_default=True)

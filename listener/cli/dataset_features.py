@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.cli.common import finite
+from listener.cli.common import seconds_option
 
 if TYPE_CHECKING:
     from listener.types import FeatureParameters
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     "--preset", default="household", show_default=True, help="Front end: tutorial, household, hifigan, db."
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of stores.")
-@click.option(
-    "--length",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=finite,
-    metavar="S",
-    help="Of each clip, padded or cut.  [default: a window of the front end]",
+@seconds_option(
+    "--length", "Of each clip, padded or cut.  [default: a window of the front end]", may_be_0=False
 )
 @click.option("--load", metavar="STAGE", help="active: what sounds in a clip; whole: its file.")
 @click.option("--pad", metavar="STAGE", help="zeros: silence behind; centre: on both sides; repeat.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from listener.cli.common import finite, table
+from listener.cli.common import seconds_option, table
 
 if TYPE_CHECKING:
     from listener.training.data.clip import Clip
@@ -37,13 +37,7 @@ LONG_SILENCE_S = 0.5
     metavar="OURS=THEIRS",
     help="What that file calls a column: label=kind. More than once; group= says that there is none.",
 )
-@click.option(
-    "--min-s",
-    type=click.FloatRange(min=0),
-    callback=finite,
-    metavar="S",
-    help="Leave out what lasts for less.  [default: 0.5; spoken digits 0.1; manifests 0]",
-)
+@seconds_option("--min-s", "Leave out what lasts for less.  [default: 0.5; spoken digits 0.1; manifests 0]")
 @click.option(
     "--group",
     "pattern",
