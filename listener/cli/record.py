@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.cli.record_takes import TakeReader, refuse_contradictions, take_paths
+from listener.cli.record_takes import TakeReader, refuse_contradictions, refuse_only_silence, take_paths
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -61,7 +61,7 @@ def record(
     Whatever ends it, Ctrl-C or a microphone that is gone, what was heard is kept.
 
     For training data: --label doorbell --into sounds -d 3 --count 20 records twenty of three seconds, no
-    sample lost between them, into sounds/doorbell.
+    sample lost between them, into sounds/doorbell. Of these, what is digital silence is not kept.
     """
     # While these are loaded nobody would read the microphone.
     import rich.live  # noqa: F401
@@ -70,40 +70,43 @@ def record(
     refuse_contradictions(duration, out, label, into, count)
     microphone = _microphone(**microphone_options)
     if label is None or into is None:
-        _record([_destination(out, force)], microphone, duration)
+        _record([_destination(out, force)], microphone, duration, keeps_silence=True)
         return
     with take_paths(label, into, count or 1) as paths:
-        _record(paths, microphone, duration)
+        n_kept = _record(paths, microphone, duration, keeps_silence=False)
+        refuse_only_silence(n_kept)
 
 
-def _record(paths: list[Path], microphone: "Microphone", duration: float | None) -> None:
-    """Record one file after the other; whatever is heard between them is in the next."""
+def _record(paths: list[Path], microphone: "Microphone", duration: float | None, keeps_silence: bool) -> int:
+    """Record one file after the other, and say how many are kept; what is heard between is in the next."""
     reader = TakeReader(microphone)
-    rate_hz = n_heard = 0
+    rate_hz = n_heard = n_kept = 0
     try:
         for number, path in enumerate(paths, start=1):
-            recording = _Recording(path)
+            recording = _Recording(path, keeps_silence)
             try:
                 rate_hz = rate_hz or microphone.open()
                 recording.begin(rate_hz)
                 _copy(reader, recording, duration, f"{number}/{len(paths)} " if len(paths) > 1 else "")
             finally:
-                recording.finish()
+                n_kept += recording.finish()
                 n_heard += recording.n_samples
     except KeyboardInterrupt:
         if duration is not None or not n_heard:
             raise
     finally:
         microphone.close()
+    return n_kept
 
 
 class _Recording:
     """A 16-bit file that bears its name only when it is finished."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keeps_silence: bool) -> None:
         from listener.errors import ListenerError
 
         self.path = path
+        self._is_wanted = keeps_silence
         self.n_samples = 0
         self.rate_hz = 0
         self.lost = 0
@@ -129,28 +132,33 @@ class _Recording:
         from listener.errors import ListenerError
         from listener.levels import to_int16
 
+        values = to_int16(samples)
+        self._is_wanted = self._is_wanted or bool(values.max(initial=0) > 1 or values.min(initial=0) < -1)
         try:
-            self._sound.write(to_int16(samples))
+            self._sound.write(values)
         except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all was written
             self._is_cut_off = True
             raise ListenerError(f"--out {self.path} cannot be written: is the disk full?") from error
         self.n_samples += len(samples)
 
-    def finish(self) -> None:
-        """Close the file, give it its name, and say so; nothing stays of an empty one."""
+    def finish(self) -> bool:
+        """Close the file, give it its name, and say so; whether it is kept: nothing stays of an empty one."""
         if self._sound is not None:
             self._sound.close()
         if self._is_cut_off and self.path.suffix == ".flac":
             from listener.cli.cut_off import mend_flac
 
             self.n_samples = mend_flac(self._part)
-        if not self.n_samples:
+        if not self.n_samples or not self._is_wanted:
             self._part.unlink()
-            return
+            if self.n_samples:
+                click.echo(f"listener: {self.path}: not kept, for it is nothing but silence", err=True)
+            return False
         self._part.replace(self.path)
         click.echo(f"{self.path}: {self.n_samples / self.rate_hz:.1f} s at {self.rate_hz} Hz")
         if self.lost:
             click.echo(f"listener: samples were lost {self.lost} times: the machine was too busy", err=True)
+        return True
 
 
 class _Meter:

@@ -26,6 +26,23 @@ def refuse_contradictions(
         raise click.UsageError("--count needs --duration, --label and --into.")
 
 
+def refuse_only_silence(n_kept: int) -> None:
+    """Say that the microphone was silent all the time, if no recording is kept.
+
+    Raises
+    ------
+    ListenerError
+        So it was.
+    """
+    from listener.errors import ListenerError
+
+    if not n_kept:
+        raise ListenerError(
+            "the microphone gave nothing but digital silence: is it muted, or its level at zero? "
+            "`listener devices` names the others"
+        )
+
+
 @contextmanager
 def take_paths(label: str, into: Path, count: int) -> Iterator[list[Path]]:
     """Give names for recordings of a label, and see to their folder; nothing stays of an empty one.

@@ -57,6 +57,17 @@ def noise(n_samples: int) -> NDArray[np.int16]:
     return samples
 
 
+def begin_to_play(microphone: VirtualMicrophone, samples: NDArray[np.int16], probe: Path) -> None:
+    """Play, and wait until it is heard."""
+    microphone.play_array(samples)
+
+    def is_heard() -> bool:
+        assert record("-d", "0.1", "-o", probe, "--force")[0] == 0
+        return bool(soundfile.read(probe)[0].any())
+
+    wait_for(is_heard)
+
+
 @pytest.mark.parametrize("backend", ["pyaudio", "sounddevice"])
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_ctrl_c_keeps_what_was_played(
@@ -100,13 +111,14 @@ def test_takes_of_a_label_follow_each_other_without_a_gap(
     played = noise(PLAYED_S * RATE)
     virtual_microphone.play_array(played)
     code, stdout, err = finish(process)
-    assert (code, err) == (0, "")
-    assert stdout.count("0.3 s at 16000 Hz") + stdout.count("0.4 s at 16000 Hz") == 6
+    n_silent = err.count("not kept, for it is nothing but silence\n")  # before it was played to
+    assert (code, err.count("\n")) == (0, n_silent)
+    assert stdout.count("0.3 s at 16000 Hz") + stdout.count("0.4 s at 16000 Hz") == 6 - n_silent
     takes = sorted((into / "door bell").iterdir())
     assert [re.sub(r"\d{8}-\d{6}", "TIME", path.name) for path in takes] == [
-        f"door_bell-TIME-000{number}.wav" for number in range(1, 7)
+        f"door_bell-TIME-000{number}.wav" for number in range(1 + n_silent, 7)
     ]
-    assert [soundfile.info(path).frames for path in takes] == [5_600] * 6
+    assert [soundfile.info(path).frames for path in takes] == [5_600] * (6 - n_silent)
     heard = np.concatenate([soundfile.read(path, dtype="int16")[0] for path in takes])
     heard = heard[np.flatnonzero(heard)[0] :]
     assert len(heard) > 5_600
@@ -114,14 +126,46 @@ def test_takes_of_a_label_follow_each_other_without_a_gap(
 
 
 def test_takes_never_replace_others(virtual_microphone: VirtualMicrophone, tmp_path: Path) -> None:
+    begin_to_play(virtual_microphone, noise(PLAYED_S * RATE), tmp_path / "probe.wav")
     for _ in range(2):
         assert record("--label", "dog", "--into", tmp_path, "-d", "0.05", "--count", "2")[0] == 0
     assert len(list((tmp_path / "dog").iterdir())) == 4
 
 
+def test_takes_of_a_muted_microphone_are_not_kept(
+    virtual_microphone: VirtualMicrophone, tmp_path: Path
+) -> None:
+    into = tmp_path / "sounds"
+    code, stdout, err = record("--label", "dog", "--into", into, "-d", "0.1", "--count", "2")
+    assert (code, stdout) == (1, "")
+    *takes, last = err.splitlines()
+    assert [
+        line.endswith(f"000{n}.wav: not kept, for it is nothing but silence")
+        for n, line in enumerate(takes, 1)
+    ] == [True, True]
+    assert last.startswith("listener: the microphone gave nothing but digital silence: is it muted")
+    assert not into.exists()
+
+
+def test_of_takes_the_silent_ones_are_left_out(virtual_microphone: VirtualMicrophone, tmp_path: Path) -> None:
+    played = noise(PLAYED_S * RATE)
+    seconds = np.arange(len(played)) // RATE
+    played[seconds % 2 == 1] = 1  # one step of 16 bits: below -90 dBFS
+    begin_to_play(virtual_microphone, played, tmp_path / "probe.wav")
+    into = tmp_path / "sounds"
+    code, _, err = record("--label", "dog", "--into", into, "-d", "0.25", "--count", "12")
+    takes = [soundfile.read(path, dtype="int16")[0] for path in (into / "dog").iterdir()]
+    n_silent = err.count("not kept, for it is nothing but silence\n")
+    assert (code, err.count("\n")) == (0, n_silent)
+    assert n_silent >= 2
+    assert n_silent + len(takes) == 12
+    assert all(take.max() > 1 for take in takes)
+
+
 def test_ctrl_c_among_takes_keeps_those_that_are_there(
     virtual_microphone: VirtualMicrophone, tmp_path: Path
 ) -> None:
+    begin_to_play(virtual_microphone, noise(PLAYED_S * RATE), tmp_path / "probe.wav")
     process = start("--label", "dog", "--into", tmp_path, "-d", "0.3", "--count", "9000")
     folder = tmp_path / "dog"
     wait_for(lambda: folder.is_dir() and len(list(folder.glob("*.wav"))) >= 3)
