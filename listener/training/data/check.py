@@ -73,16 +73,37 @@ def split_groups(clips: Iterable[Clip], group_is: str) -> list[str]:
 
 
 def missing_in_folds(clips: Sequence[Clip], folds: Sequence[str]) -> list[str]:
-    """Say which labels have no clip in some fold: there nobody can tell whether they are recognised."""
-    there = {(clip.label, clip.fold) for clip in clips}
-    lacking = [
-        f"'{printable(label)}' ({printable(', '.join(without))})"
-        for label in sorted({clip.label for clip in clips if clip.judged})
-        if (without := [fold for fold in folds if (label, fold) not in there]) and len(without) < len(folds)
-    ]
-    if not lacking:
+    """Say which labels have no clip in some fold: there nobody can tell whether they are recognised.
+
+    One whose clips are all in one fold is judged by a network that has never met it.
+    """
+    of_label: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        of_label[clip.label].add(clip.fold)
+    some, single = [], []
+    for label in sorted({clip.label for clip in clips if clip.judged}):
+        without = [fold for fold in folds if fold not in of_label[label]]
+        if len(folds) > 1 and len(of_label[label]) == 1 and len(without) == len(folds) - 1:
+            single.append(f"'{printable(label)}' ({printable(*of_label[label])})")
+        elif without and len(without) < len(folds):
+            some.append(f"'{printable(label)}' ({printable(', '.join(without))})")
+    told = []
+    if single:
+        told.append(
+            "labels whose clips are all in one fold, so that no cross-validation can judge them: "
+            f"{', '.join(single)}; they take recordings from a second source"
+        )
+    if some:
+        told.append(f"labels without a clip in some folds, where they cannot be judged: {', '.join(some)}")
+    return told
+
+
+def only_label(labels: Sequence[str]) -> list[str]:
+    """Mind data of one label: there is nothing that it could be told from."""
+    if len(labels) != 1:
         return []
-    return [f"labels without a clip in some folds, where they cannot be judged: {', '.join(lacking)}"]
+    only = f"there is one label only, '{printable(labels[0])}'"
+    return [f"{only}: a model learns what it is by what it is not: add recordings of other sounds"]
 
 
 def lookalikes(labels: Collection[str]) -> list[str]:

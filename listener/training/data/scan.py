@@ -11,6 +11,7 @@ from listener.training.data.check import (
     broken_doubles,
     lookalikes,
     missing_in_folds,
+    only_label,
     piece,
 )
 from listener.training.data.clip import Clip, Manifest
@@ -234,7 +235,7 @@ def _refuse(listing: Listing, problems: Sequence[Problem]) -> None:
 
 
 def _warnings(listing: Listing, manifest: Manifest, measured: dict[str, Measured]) -> list[str]:
-    warnings = lookalikes(manifest.labels)
+    warnings = lookalikes(manifest.labels) + only_label(manifest.labels)
     for doubles in find_doubles(manifest.clips, measured):
         warnings.append(f"{told(doubles)}: hold the same sound; it is there {len(doubles)} times")
     for clip in listing.clips:

@@ -184,6 +184,26 @@ def test_groups_are_found_in_the_names(tmp_path: Path) -> None:
     assert look(tmp_path, options=ScanOptions(group=re.compile("/(.)_"))).folds_are == "dealt by group"
 
 
+def test_what_cross_validation_cannot_judge_is_minded(tmp_path: Path) -> None:
+    for label, rooms in {"bell": "x", "cat": "xy", "dog": "xyz"}.items():
+        for room in rooms:
+            for take in range(2):
+                write(tmp_path / label / f"{room}_{take}.wav", noise(trees.hash_of(label, room, take)))
+    options = ScanOptions(group=re.compile(r"/(.)_"), folds=FoldOptions(by="group"))
+    single, some = look(tmp_path, options=options).warnings
+    assert single.startswith("labels whose clips are all in one fold, so that no cross-validation can judge")
+    assert ": 'bell' (x); " in single
+    assert some == "labels without a clip in some folds, where they cannot be judged: 'cat' (z)"
+
+
+def test_a_label_by_itself_is_minded(tmp_path: Path) -> None:
+    trees.folders(tmp_path, ("bell",))
+    told = "there is one label only, 'bell': a model learns what it is by what it is not: "
+    assert any(line.startswith(told) for line in look(tmp_path).warnings)
+    write(tmp_path / "dog" / "0.wav", noise(90))
+    assert not any("one label only" in line for line in look(tmp_path).warnings)
+
+
 def test_without_groups_it_is_said(tmp_path: Path) -> None:
     found = look(trees.folders(tmp_path))
     assert found.folds_are == "dealt by clip"
