@@ -6,8 +6,6 @@ import threading
 from tests.broker import PATIENCE_S
 
 DOG = "listener/mic/dog"
-
-
 HERE = "listener/attic/state/availability"
 
 
