@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from listener.errors import DatasetError
 from listener.training.data.clip import Clip
 from listener.training.data.layouts import list_dataset
 from listener.training.data.listing import Options
@@ -116,3 +118,10 @@ def look(folder: Path, layout: str = "auto", options: ScanOptions | None = None,
 def clip_of(found: Scan, path: str) -> Clip:
     """The clip of a file."""
     return next(clip for clip in found.manifest if clip.path == path)
+
+
+def refused(folder: Path, layout: str = "auto", options: ScanOptions | None = None) -> list[str]:
+    """What a scan complains of."""
+    with pytest.raises(DatasetError) as error:
+        look(folder, layout, options)
+    return str(error.value).replace(f"{folder}/", "").splitlines()
