@@ -1,6 +1,7 @@
 """Stand-ins for the pipeline's side of an action."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,6 +37,19 @@ OFFSET = replace(
     peak_score=0.97,
     ended_at=datetime(2026, 1, 31, 6, 12, 5, 750_000, tzinfo=UTC),
 )
+
+
+def no_audio(start_s: float, end_s: float) -> Recording:
+    """For actions that ask for none."""
+    raise NotImplementedError
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread, or process, is about to do."""
+    ends_at = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < ends_at, "it did not come to pass"
+        time.sleep(0.002)
 
 
 def onset(number: int, label: str = "dog") -> Event:

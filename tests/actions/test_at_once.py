@@ -12,9 +12,8 @@ from listener.actions.runner import ActionRunner
 from listener.config import ActionSettings
 from listener.errors import TransientError
 from listener.types import Event
-from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, onset, settings
+from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, eventually, onset, settings
 from tests.actions.runs import Away, running, until_idle
-from tests.actions.test_runner import eventually
 
 
 class Busy:

@@ -14,9 +14,8 @@ from listener.actions.runner.limits import JITTER, Breaker, limits_of, pause_bef
 from listener.config import BreakerSettings, RetrySettings
 from listener.errors import ActionError, TransientError
 from listener.types import Event
-from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, onset, settings
+from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, eventually, onset, settings
 from tests.actions.runs import QUICK, Away, running, until_idle
-from tests.actions.test_runner import eventually
 
 # --- tried again ---------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ import pytest
 
 from listener.actions.runner import ActionRunner
 from listener.errors import ActionError, ConfigError
-from tests.actions.fakes import LIMIT_S, FakeAction, FakeTap, onset, settings
-from tests.actions.test_runner import Gate, eventually
+from tests.actions.fakes import LIMIT_S, FakeAction, FakeTap, eventually, onset, settings
+from tests.actions.test_runner import Gate
 
 
 @pytest.fixture

@@ -3,15 +3,11 @@ import logging
 import pytest
 
 from listener import plugins
-from listener.actions.base import ActionContext, Recording
+from listener.actions.base import ActionContext
 from listener.actions.command.action import ENVIRONMENT
 from listener.actions.log import LogAction, LogOptions
 from listener.logs.journal import fields_of
-from tests.actions.fakes import OFFSET, ONSET
-
-
-def no_audio(start_s: float, end_s: float) -> Recording:
-    raise NotImplementedError
+from tests.actions.fakes import OFFSET, ONSET, no_audio
 
 
 @pytest.mark.parametrize(("options", "level"), [({}, logging.INFO), ({"level": "warning"}, logging.WARNING)])

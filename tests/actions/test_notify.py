@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.actions.base import ActionContext, Recording
+from listener.actions.base import ActionContext
 from listener.actions.notify import action as notify
 from listener.actions.notify.action import NotifyAction, NotifyOptions
 from listener.actions.notify.courier import Couriers
@@ -22,7 +22,7 @@ from listener.config_file import validate
 from listener.errors import ActionError, ConfigError, TransientError
 from listener.types import Event
 from tests import http_server
-from tests.actions.fakes import LIMIT_S, ONSET, FakeTap, onset, settings
+from tests.actions.fakes import LIMIT_S, ONSET, FakeTap, no_audio, onset, settings
 from tests.bundles import loudness_bundle
 from tests.http_server import Request, WebServer, status
 from tests.program import Program
@@ -31,10 +31,6 @@ from tests.virtual_microphone import VirtualMicrophone
 SECRET = "tr0ub4dor-correct-horse"
 
 Notify = Callable[..., NotifyAction]
-
-
-def no_audio(start_s: float, end_s: float) -> Recording:
-    raise NotImplementedError
 
 
 @pytest.fixture(scope="module")

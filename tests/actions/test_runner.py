@@ -15,7 +15,7 @@ from listener.actions.runner.account import ActionStats
 from listener.config import ActionSettings
 from listener.errors import ActionError, ConfigError
 from listener.types import Event
-from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, onset, settings
+from tests.actions.fakes import LIMIT_S, OFFSET, ONSET, FakeAction, FakeTap, eventually, onset, settings
 
 
 @contextmanager
@@ -29,14 +29,6 @@ def running(
         yield runner
     finally:
         runner.stop(LIMIT_S)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread is about to do."""
-    ends_at = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < ends_at, "it did not come to pass"
-        time.sleep(0.002)
 
 
 def until_cancelled(event: Event, context: ActionContext) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from listener.actions.base import ActionContext, Recording
+from listener.actions.base import ActionContext
 from listener.actions.runner import ActionRunner
 from listener.actions.webhook import signing
 from listener.actions.webhook.action import WebhookAction
@@ -30,17 +30,13 @@ from listener.errors import ActionError, ConfigError, TransientError
 from listener.event_format import event_dict
 from listener.types import Event
 from tests import http_server
-from tests.actions.fakes import LIMIT_S, ONSET, FakeTap, onset, settings
+from tests.actions.fakes import LIMIT_S, ONSET, FakeTap, no_audio, onset, settings
 from tests.bundles import loudness_bundle
 from tests.http_server import Certificates, Request, WebServer, status
 from tests.program import Program
 from tests.virtual_microphone import VirtualMicrophone
 
 SECRET = "tr0ub4dor-correct-horse"
-
-
-def no_audio(start_s: float, end_s: float) -> Recording:
-    raise NotImplementedError
 
 
 def webhook(**options: object) -> WebhookAction:

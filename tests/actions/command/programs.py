@@ -1,21 +1,15 @@
 """Shell scripts that a command runs, and how it is run."""
 
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from listener.actions.base import ActionContext, Recording
+from listener.actions.base import ActionContext
 from listener.actions.command.action import CommandAction, CommandOptions
 from listener.errors import ActionError
 from listener.types import Event
-from tests.actions.fakes import LIMIT_S, ONSET
-
-
-def no_audio(start_s: float, end_s: float) -> Recording:
-    raise NotImplementedError
+from tests.actions.fakes import LIMIT_S, ONSET, eventually, no_audio
 
 
 def command(*run: str, cwd: Path | None = None, **options: Any) -> CommandAction:
@@ -54,13 +48,6 @@ class Script:
         """Wait until the script has written a file (with ``mv``, so that it is whole)."""
         eventually(lambda: (self.out / name).exists())
         return self.read(name)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < ends_at, "it did not come to pass"
-        time.sleep(0.005)
 
 
 def is_running(pid: int) -> bool:

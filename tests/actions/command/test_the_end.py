@@ -12,8 +12,8 @@ from listener.actions.command.action import CommandAction, CommandOptions
 from listener.actions.runner import ActionRunner
 from listener.actions.runner.account import ActionStats
 from listener.errors import ActionError
-from tests.actions.command.programs import Background, Script, command, eventually, is_running, no_audio
-from tests.actions.fakes import LIMIT_S, ONSET, FakeAction, FakeTap, onset, settings
+from tests.actions.command.programs import Background, Script, command, is_running
+from tests.actions.fakes import LIMIT_S, ONSET, FakeAction, FakeTap, eventually, no_audio, onset, settings
 
 # --- when it is given up -------------------------------------------------------------------------
 

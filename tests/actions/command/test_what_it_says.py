@@ -7,8 +7,8 @@ import time
 import pytest
 
 from listener.errors import ActionError
-from tests.actions.command.programs import Background, Script, command, eventually, fire, is_running
-from tests.actions.fakes import LIMIT_S
+from tests.actions.command.programs import Background, Script, command, fire, is_running
+from tests.actions.fakes import LIMIT_S, eventually
 
 
 def test_a_failure_tells_the_code_and_the_last_line(script: Script) -> None:

@@ -4,17 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from listener.actions.base import ActionContext, Recording
+from listener.actions.base import ActionContext
 from listener.actions.mqtt import MqttAction
 from listener.actions.mqtt.options import MqttOptions
 from listener.config_file import validate
 from listener.types import Event, Phase, PipelineStats, SourceState, SourceStats
-from tests.actions.fakes import ONSET, settings
+from tests.actions.fakes import ONSET, no_audio, settings
 from tests.broker import Broker
-
-
-def no_audio(start_s: float, end_s: float) -> Recording:
-    raise NotImplementedError
 
 
 def options(broker: Broker, **more: object) -> MqttOptions:

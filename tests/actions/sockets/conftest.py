@@ -9,7 +9,8 @@ import pytest
 
 from listener.actions.socket.action import SocketAction, SocketOptions
 from listener.config_file import validate
-from tests.actions.sockets.peers import Client, Make, Reader, eventually, free_port
+from tests.actions.fakes import eventually
+from tests.actions.sockets.peers import Client, Make, Reader, free_port
 
 
 @pytest.fixture

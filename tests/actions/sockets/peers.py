@@ -3,23 +3,18 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from listener.actions.base import ActionContext, Recording
+from listener.actions.base import ActionContext
 from listener.actions.socket.action import SocketAction
 from listener.actions.socket.addresses import UnixAddress, connected, parse_address
 from listener.types import Event
-from tests.actions.fakes import LIMIT_S, ONSET
+from tests.actions.fakes import LIMIT_S, ONSET, no_audio
 from tests.program import PATIENCE_S
 
 Make = Callable[..., SocketAction]
-
-
-def no_audio(start_s: float, end_s: float) -> Recording:
-    raise NotImplementedError
 
 
 def free_port() -> int:
@@ -31,13 +26,6 @@ def free_port() -> int:
 
 def fire(action: SocketAction, event: Event = ONSET, **context: Any) -> None:
     action.run(event, ActionContext(no_audio, **context))
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < ends_at, "it did not come to pass"
-        time.sleep(0.005)
 
 
 class Client:

@@ -15,8 +15,8 @@ from listener.actions.socket.action import SocketAction, SocketOptions
 from listener.errors import ActionError
 from listener.event_format import event_dict
 from listener.pipeline.program import RunningProgram
-from tests.actions.fakes import LIMIT_S, FakeTap, onset, settings
-from tests.actions.sockets.peers import Client, Make, eventually, fire
+from tests.actions.fakes import LIMIT_S, FakeTap, eventually, onset, settings
+from tests.actions.sockets.peers import Client, Make, fire
 
 
 def test_every_client_hears_every_event(make: Make, client: Callable[..., Client], address: str) -> None:
