@@ -18,6 +18,7 @@ from listener.classifiers.self_check import (
     check_scores,
     check_shape,
     last_line,
+    other_windows,
     reference_window,
     stacked,
     unlike_its_card,
@@ -134,18 +135,9 @@ class OnnxClassifier(Classifier):
             raise unlike_its_card(self._name, self.card, last_line(error)) from error
         check_shape(self._name, self.card, alone.shape, 1)
         check_scores(self._name, self.card, alone[0])
-        others = [window, *self._variants(window)]
+        others = [window, *other_windows(self.card, self.max_batch - 1)]
         expected = np.concatenate([alone, *(self._scores([other]) for other in others[1:])])
         return tuple(size for size in SIZES if self._is_same(others[:size], expected[:size]))
-
-    def _variants(self, window: Features) -> Iterator[Features]:
-        """Other windows to fill a batch with: the same sound, begun elsewhere and at another level."""
-        for number in range(1, self.max_batch):
-            data = window.data
-            if not isinstance(data, bytes):
-                moved = np.roll(data, number * data.shape[-1] // self.max_batch, axis=-1)
-                data = moved * np.float32(1 - number / (2 * self.max_batch))
-            yield Features("reference", data, 0, window.end_sample, window.sample_rate)
 
     def _is_same(self, batch: Sequence[Features], expected: NDArray[np.float32]) -> bool:
         try:

@@ -26,6 +26,19 @@ def reference_window(card: ModelCard) -> Features:
     return Features("reference", data, 0, card.window_samples, card.sample_rate)
 
 
+def other_windows(card: ModelCard, n_windows: int) -> list[Features]:
+    """Give windows to fill a batch with: the same sound, begun elsewhere and at another level."""
+    window = reference_window(card)
+    others = []
+    for number in range(1, n_windows + 1):
+        data = window.data
+        if not isinstance(data, bytes):
+            moved = np.roll(data, number * data.shape[-1] // (n_windows + 1), axis=-1)
+            data = moved * np.float32(1 - number / (2 * (n_windows + 1)))
+        others.append(Features("reference", data, 0, window.end_sample, window.sample_rate))
+    return others
+
+
 def check_shape(name: str, card: ModelCard, shape: Sequence[int], n_windows: int) -> None:
     """See that there is a row of scores for each window, and a score for each label.
 

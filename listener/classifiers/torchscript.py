@@ -25,6 +25,7 @@ from listener.classifiers.self_check import (
     check_scores,
     check_shape,
     last_line,
+    other_windows,
     reference_window,
     stacked,
     unlike_its_card,
@@ -134,13 +135,15 @@ class TorchScriptClassifier(Classifier):
         """Use batches of a size from now on, if every window in them gets the scores that it gets alone."""
         if size in self._run_in:
             return
-        windows = self._stack([self._reference] * size)
+        batch = [self._reference, *other_windows(self.card, size - 1)]
         try:
+            alone = np.concatenate([self._alone, *(self._scores(self._stack([one])) for one in batch[1:])])
+            windows = self._stack(batch)
             for _ in range(RUNS_UNTIL_FUSED if self._is_fused else 1):
                 scores = self._scores(windows)
         except _FAILURES:
             return  # as in _run_alone
-        if (scores == self._alone).all():
+        if scores.shape == alone.shape and (scores == alone).all():
             self._run_in.add(size)
 
     def _run_alone(self) -> NDArray[np.float32]:

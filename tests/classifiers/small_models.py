@@ -52,6 +52,14 @@ def assert_same_in_any_batch(classifier: Classifier) -> None:
         np.testing.assert_array_equal(np.concatenate(parts), alone)
 
 
+class Mixing(nn.Module):
+    """What it says of a window depends on the others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        level = x.mean(dim=[1, 2])
+        return (level - level.mean()).unsqueeze(1).expand(-1, 3)
+
+
 class WithMatrix(nn.Module):
     """Its last layer may be rounded differently in a batch."""
 

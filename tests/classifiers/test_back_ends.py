@@ -20,6 +20,7 @@ from tests.classifiers.small_models import (
     Channels,
     Gives,
     Levels,
+    Mixing,
     Reciprocal,
     WithMatrix,
     assert_same_in_any_batch,
@@ -110,6 +111,10 @@ def test_scores_do_not_depend_on_the_rest_of_the_batch(back_end: BackEnd, tiny: 
 def test_nor_do_those_of_a_model_with_matrix_products(back_end: BackEnd, tmp_path: Path) -> None:
     torch.manual_seed(0)
     assert_same_in_any_batch(back_end.load(tmp_path, WithMatrix(), tiny_card()))
+
+
+def test_a_model_that_mixes_its_windows_gets_them_one_by_one(back_end: BackEnd, tmp_path: Path) -> None:
+    assert_same_in_any_batch(back_end.load(tmp_path, Mixing(), tiny_card()))
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])

@@ -23,7 +23,7 @@ from listener.config_file import ConfigFile
 from listener.errors import ListenerError, ModelError
 from listener.testing import tiny_bundle, tiny_card
 from listener.types import ModelCard
-from tests.classifiers.small_models import Gives, assert_same_in_any_batch, windows
+from tests.classifiers.small_models import Gives, windows
 from tests.onnx_models import as_onnx, damages, resealed, tiny_onnx
 
 PATIENCE_S = 60.0
@@ -44,20 +44,6 @@ def refused(path: Path, card: ModelCard | None = None) -> str:
     assert text.isprintable()
     assert len(text) < 1_000
     return text
-
-
-class Mixing(nn.Module):
-    """What it says of a window depends on the others."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        level = x.mean(dim=(1, 2))
-        return (level - level.mean()).unsqueeze(1).expand(-1, 3)
-
-
-def test_a_model_that_mixes_its_windows_gets_them_one_by_one(tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(as_onnx(Mixing()))
-    assert_same_in_any_batch(OnnxClassifier(path, tiny_card()))
 
 
 class Pair(nn.Module):

@@ -32,7 +32,7 @@ from listener.testing import TINY_FEATURES, tiny_bundle, tiny_card
 from listener.training.export import comparison, convert, forms, int8, recordings
 from listener.training.export.comparison import Comparison, compare, problem_of_exact, problem_of_int8
 from listener.training.export.convert import Form, Order
-from listener.training.export.recordings import Heard, find_samples, hear
+from listener.training.export.recordings import CutRecording, find_samples, hear
 from listener.types import Event, Features, ModelCard
 from tests.onnx_models import tiny_onnx
 
@@ -309,7 +309,7 @@ def test_it_is_judged_by_recordings_that_it_was_not_calibrated_with(
 ) -> None:
     heard: list[set[Path]] = []
 
-    def remember(samples: Sequence[recordings.Sample], card: ModelCard) -> list[Heard]:
+    def remember(samples: Sequence[recordings.Sample], card: ModelCard) -> list[CutRecording]:
         heard.append({sample.path for sample in samples})
         return hear(samples, card)
 
@@ -331,7 +331,7 @@ def test_no_group_is_calibrated_with_and_judged_by(
     (clips / "manifest.csv").write_text("\n".join(rows) + "\n")
     heard: list[set[str]] = []
 
-    def remember(samples: Sequence[recordings.Sample], card: ModelCard) -> list[Heard]:
+    def remember(samples: Sequence[recordings.Sample], card: ModelCard) -> list[CutRecording]:
         heard.append({of[sample.path.relative_to(clips).as_posix()] for sample in samples})
         return hear(samples, card)
 
@@ -448,7 +448,7 @@ SCORES = st.lists(st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3), m
 
 def compared(before: NDArray[np.float32], after: NDArray[np.float32]) -> Comparison:
     window = np.zeros(TINY_FEATURES.window_samples, np.float32)
-    heard = [Heard(("first", None)[n % 2], (window,)) for n in range(len(before))]
+    heard = [CutRecording(("first", None)[n % 2], (window,)) for n in range(len(before))]
     return compare(Says(before), Says(after), heard)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.classifiers.base import Classifier
-from listener.training.export.recordings import Heard, as_features
+from listener.training.export.recordings import CutRecording, as_features
 
 EXACT = 1e-4
 """Largest difference of a score that two forms of the same arithmetic may show."""
@@ -57,7 +57,7 @@ class Comparison:
         return figures
 
 
-def compare(before: Classifier, after: Classifier, heard: Sequence[Heard]) -> Comparison:
+def compare(before: Classifier, after: Classifier, heard: Sequence[CutRecording]) -> Comparison:
     """Ask two models about the same recordings; each gets the windows in the form that it eats."""
     old, new = scores(before, heard), scores(after, heard)
     difference = np.abs(np.concatenate(new) - np.concatenate(old))
@@ -82,7 +82,7 @@ def compare(before: Classifier, after: Classifier, heard: Sequence[Heard]) -> Co
     )
 
 
-def scores(classifier: Classifier, heard: Sequence[Heard]) -> list[NDArray[np.float32]]:
+def scores(classifier: Classifier, heard: Sequence[CutRecording]) -> list[NDArray[np.float32]]:
     """Scores of each recording's windows, (n_windows, n_labels)."""
     size = classifier.max_batch
     found = []

@@ -14,18 +14,24 @@ from listener.classifiers.base import Classifier
 from listener.classifiers.bundle import card_json, read_card, write_bundle
 from listener.classifiers.onnx import OnnxClassifier
 from listener.classifiers.onnx_file import is_onnx, write_onnx_bundle
+from listener.classifiers.reference import REFERENCE_SIGNAL
 from listener.classifiers.self_check import reference_window
 from listener.classifiers.torchscript import TorchScriptClassifier
 from listener.errors import DatasetError, ModelError, printable
 from listener.training.export import forms, int8
 from listener.training.export.comparison import Comparison, compare, problem_of_exact, problem_of_int8
-from listener.training.export.recordings import Heard, as_features, find_samples, hear, hear_demo, split
+from listener.training.export.recordings import (
+    CutRecording,
+    as_features,
+    find_samples,
+    hear,
+    hear_demo,
+    split,
+)
 from listener.types import ModelCard, Reference, Samples
 
 Form = Literal["torchscript", "onnx", "int8"]
 """What an export is."""
-
-REFERENCE_SIGNAL = "chirp"
 
 CALIBRATION_SHARE = 0.25
 """Share of the recordings that int8 is calibrated with, as near as groups allow; the others judge it."""
@@ -87,7 +93,7 @@ class _Exported:
     """The network in its new form, not yet where it is to be."""
 
     def __init__(
-        self, order: Order, folder: Path, original: TorchScriptClassifier, calibration: Sequence[Heard]
+        self, order: Order, folder: Path, original: TorchScriptClassifier, calibration: Sequence[CutRecording]
     ) -> None:
         card, axis = original.card, original.has_channel_axis
         self._card = replace(forms.waveform_card(card) if order.inside else card, reference=None)
@@ -146,7 +152,7 @@ def _refuse_nonsense(order: Order, card: ModelCard) -> None:
         int8.need_onnx(f"--to {order.to}")
 
 
-def _recordings(order: Order, card: ModelCard) -> tuple[list[Heard], list[Heard]]:
+def _recordings(order: Order, card: ModelCard) -> tuple[list[CutRecording], list[CutRecording]]:
     """What int8 is calibrated with, and what the export is judged by: never of the same group."""
     if not order.folders:
         if order.to == "int8":

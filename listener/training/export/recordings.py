@@ -39,7 +39,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CutRecording:
     """The windows of one recording."""
 
     label: str | None
@@ -121,7 +121,7 @@ def _whole(sample: Sample) -> str:
     return sample.group or str(sample.path)
 
 
-def hear(samples: Sequence[Sample], card: ModelCard) -> list[Heard]:
+def hear(samples: Sequence[Sample], card: ModelCard) -> list[CutRecording]:
     """Read recordings and cut them into windows, one hop of the card apart.
 
     Raises
@@ -132,21 +132,21 @@ def hear(samples: Sequence[Sample], card: ModelCard) -> list[Heard]:
     heard, problems = [], []
     for sample in samples:
         try:
-            heard.append(Heard(sample.label, tuple(_cut(_read(sample, card.sample_rate), card))))
+            heard.append(CutRecording(sample.label, tuple(_cut(_read(sample, card.sample_rate), card))))
         except AudioFileError as error:
             problems.append(str(error))
     refuse(problems)
     return heard
 
 
-def hear_demo(card: ModelCard) -> list[Heard]:
+def hear_demo(card: ModelCard) -> list[CutRecording]:
     """Cut the demo scene into windows: made-up sounds, for who has no recordings at hand."""
     stage = RateStage(SAMPLE_RATE, card.sample_rate)
     chunks = [*stage.push(AudioChunk(render_scene(), 0, SAMPLE_RATE)), *stage.finish()]
     samples = np.concatenate([chunk.samples for chunk in chunks])
     at_once = round(5.0 * card.sample_rate)
     parts = (samples[first : first + at_once] for first in range(0, len(samples), at_once))
-    return [Heard(None, tuple(_cut(part, card))) for part in parts]
+    return [CutRecording(None, tuple(_cut(part, card))) for part in parts]
 
 
 def as_features(card: ModelCard, window: Samples) -> Features:
