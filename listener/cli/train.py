@@ -83,6 +83,8 @@ def train(
     with _alone_in(folder) if is_first else nullcontext():
         if not resume and is_first:
             forget_all(folder)
+        if is_first:
+            click.echo(_plan(wanted, manifest, 1 if folds or not cross_validate else None), err=True)
         with TrainingProgress() as progress:
             trainer = _trainer(wanted, recipe.parent, manifest, folder, device, progress)
             reproduction = Reproduction(trainer, _command(recipe, holdout, changes))
@@ -141,6 +143,16 @@ def _read(recipe: Path, data: Path, changes: tuple[str, ...]) -> "tuple[Recipe, 
 
     check_network(wanted.network, recipe.parent)
     return wanted, choose(open_dataset(data, wanted.data.layout), wanted)
+
+
+def _plan(recipe: "Recipe", manifest: "Manifest", n_networks: int | None) -> str:
+    """Say what is to be done; None: a network for each fold, and one of all unless it is among them."""
+    n_folds = len(recipe.folds_of(manifest.folds))
+    n_networks = n_networks or n_folds + (recipe.trained_on == "all")
+    labels = recipe.labels_of(manifest.labels)
+    n_steps = recipe.fit.n_steps(sum(clip.label in labels for clip in manifest))
+    what = "1 network" if n_networks == 1 else f"{n_networks} networks, one after another,"
+    return f"{recipe.name}: reading {len(manifest.clips)} recordings, then {what} of {n_steps} steps"
 
 
 def _trainer(

@@ -281,6 +281,12 @@ class Recipe(Options):
         """The model's labels, where these are found in the data."""
         return tuple(sorted({*found, *self.synthetic})) if self.labels == "auto" else self.labels
 
+    def folds_of(self, found: Sequence[str]) -> tuple[str, ...]:
+        """The folds that are held out in turn, where these are found in the data."""
+        if isinstance(self.folds, tuple):
+            return self.folds
+        return tuple(fold for fold in found if fold not in self.train_folds)
+
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe.

@@ -64,10 +64,7 @@ class Reproduction:
     @property
     def folds(self) -> tuple[str, ...]:
         """Folds that are held out in turn."""
-        recipe, known = self._recipe, self._trainer.manifest.folds
-        if isinstance(recipe.folds, tuple):
-            return recipe.folds
-        return tuple(fold for fold in known if fold not in recipe.train_folds)
+        return self._recipe.folds_of(self._trainer.manifest.folds)
 
     @property
     def left_out(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def run(recipe: str, data: Path, folder: Path, *changes: str) -> str:
     files = ["--data", str(data), "--runs", str(folder / "runs"), "--out", str(folder / "model.pt")]
     result = CliRunner().invoke(train, [str(RECIPES / recipe), *files, *settings], catch_exceptions=False)
     assert result.exit_code == 0
-    return result.stdout
+    return result.output
 
 
 def noise(path: Path, pitch_hz: float, duration_s: float, rate: int = 16_000) -> None:
@@ -56,6 +56,7 @@ def test_the_tutorial_on_a_tree_like_urbansound8k(tmp_path: Path) -> None:
     assert card.features is not None
     assert card.features.preset == "tutorial"
     assert card.evaluation.startswith("fold 10, which it was not trained on")
+    assert "urbansound8k-resnet34: reading 20 recordings, then 1 network of" in printed
     assert "report.html" in printed
     # Only the network without fold 10 is trained, as in the tutorial.
     assert [path.name for path in (tmp_path / "out" / "runs" / "urbansound8k-resnet34").glob("*/")] == [
@@ -69,7 +70,8 @@ def test_digits_hold_out_each_speaker(tmp_path: Path) -> None:
             for take in range(2):
                 pitch_hz = 300.0 + 100 * digit + 10 * number + take
                 noise(tmp_path / "recordings" / f"{digit}_{speaker}_{take}.wav", pitch_hz, 0.5, 8_000)
-    run("fsdd.yaml", tmp_path, tmp_path / "out", "fit.steps=2")
+    printed = run("fsdd.yaml", tmp_path, tmp_path / "out", "fit.steps=2")
+    assert "fsdd: reading 60 recordings, then 4 networks, one after another, of 2 steps" in printed
     card = read_card(tmp_path / "out" / "model.pt")
     assert card.sample_rate == 8_000
     assert "folds ann, bob, eve" in card.evaluation
