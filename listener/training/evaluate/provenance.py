@@ -7,6 +7,7 @@ from pathlib import Path
 
 from listener.training.data.clip import Manifest
 from listener.training.evaluate.references import Stream
+from listener.training.export.attribution import attribution_of
 from listener.types import ModelCard
 
 _MOST_FOLDS = 10
@@ -75,7 +76,7 @@ def _trained_folds(card: ModelCard, whole: Manifest) -> set[str] | None:
 
 def _trained_paths(bundle: Path) -> set[str]:
     """Paths of the clips that a bundle was trained on, as its attribution lists them."""
-    path = bundle.with_suffix(".ATTRIBUTION.csv")
+    path = attribution_of(bundle)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return {row["clip"] for row in csv.DictReader(file) if row.get("clip")}

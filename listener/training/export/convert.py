@@ -1,6 +1,5 @@
 """From one bundle to another of the same model, which is compared with the first before it is written."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from listener.classifiers.self_check import reference_window
 from listener.classifiers.torchscript import TorchScriptClassifier
 from listener.errors import DatasetError, ModelError, printable
 from listener.training.export import forms, int8
+from listener.training.export.attribution import attribution_of, copy_attribution
 from listener.training.export.comparison import Comparison, compare, problem_of_exact, problem_of_int8
 from listener.training.export.recordings import (
     CutRecording,
@@ -84,7 +84,8 @@ def convert(order: Order) -> Comparison:
         problem = (problem_of_int8 if order.to == "int8" else problem_of_exact)(found)
         if problem is not None:
             raise ModelError(f"{printable(order.out)}: not written, for it is not the same model: {problem}")
-        _thank_as_well(order)
+        # By the name that the card knows it by.
+        copy_attribution(order.bundle, order.out.with_name(attribution_of(order.bundle).name))
         exported.write(order.out, _finished(candidate, order, found))
     return found
 
@@ -199,15 +200,3 @@ def _finished(candidate: Classifier, order: Order, found: Comparison) -> ModelCa
 
 def _joined(text: str, more: str, between: str = " ") -> str:
     return f"{text}{between}{more}" if text else more
-
-
-def _thank_as_well(order: Order) -> None:
-    """Copy the list of authors to where the export is: the card refers to it."""
-    thanks = order.bundle.with_suffix(".ATTRIBUTION.csv")
-    copy = order.out.with_name(thanks.name)
-    if thanks.is_file() and not copy.exists():
-        try:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(thanks, copy)
-        except OSError as error:
-            raise ModelError(f"{printable(copy)}: cannot be written: {error.strerror}") from error

@@ -1,6 +1,5 @@
 """From a trained network to the bundle, and the list of those to thank."""
 
-import csv
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,9 @@ from torch import nn
 
 from listener.classifiers.bundle import write_bundle
 from listener.classifiers.reference import REFERENCE_SIGNAL, reference_signal
-from listener.errors import DatasetError
 from listener.features import LogMel
-from listener.files import whole_file
 from listener.training.data.clip import Manifest
+from listener.training.export.attribution import attribution_of, write_attribution
 from listener.types import ModelCard, Reference
 
 
@@ -40,23 +38,8 @@ def export(path: Path, network: nn.Module, card: ModelCard, manifest: Manifest) 
         The bundle cannot be written.
     """
     module = _script(network)
-    write_attribution(path.with_suffix(".ATTRIBUTION.csv"), manifest)
+    write_attribution(attribution_of(path), manifest)
     write_bundle(path, module, replace(card, reference=_reference(network, card)))
-
-
-def write_attribution(path: Path, manifest: Manifest) -> None:
-    """List title, author, source and licence of every clip, as the licences ask for."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as half_written, half_written.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("clip", "label", "title", "author", "source_url", "licence"))
-            for clip in manifest:
-                writer.writerow(
-                    (clip.path, clip.label, clip.title, clip.author, clip.source_url, clip.licence)
-                )
-    except OSError as error:
-        raise DatasetError(f"{path}: the attribution cannot be written: {error.strerror}") from error
 
 
 def _script(network: nn.Module) -> torch.jit.ScriptModule:

@@ -10,9 +10,10 @@ from listener.classifiers.bundle import broken, card_json, write_bundle
 from listener.classifiers.onnx import OnnxClassifier
 from listener.classifiers.onnx_file import is_onnx, read_model, write_onnx_bundle
 from listener.classifiers.torchscript import TorchScriptClassifier
-from listener.errors import DatasetError, ModelError
+from listener.errors import ModelError
 from listener.events import LabelRule
 from listener.files import whole_file
+from listener.training.export.attribution import attribution_of, copy_attribution
 from listener.training.export.forms import load_network
 from listener.training.tune.streams import Tuned
 from listener.types import ModelCard, Thresholds
@@ -110,7 +111,7 @@ def write_with_card(bundle: Path, out: Path, card: ModelCard) -> None:
             load(half_written, card).close()
     except OSError as error:
         raise ModelError(f"{out}: the bundle cannot be written: {error.strerror}") from error
-    _copy_attribution(bundle, out)
+    copy_attribution(bundle, attribution_of(out))  # the card says where the authors are listed
 
 
 def _write(bundle: Path, out: Path, card: ModelCard) -> None:
@@ -124,15 +125,3 @@ def _write(bundle: Path, out: Path, card: ModelCard) -> None:
 
 def _write_onnx(bundle: Path, out: Path, card: ModelCard) -> None:
     write_onnx_bundle(out, read_model(bundle), card_json(card))
-
-
-def _copy_attribution(bundle: Path, out: Path) -> None:
-    """The card says where the authors are listed: the list goes with it."""
-    source, target = (path.with_suffix(".ATTRIBUTION.csv") for path in (bundle, out))
-    if not source.is_file() or target.resolve() == source.resolve():
-        return
-    try:
-        with whole_file(target) as half_written:
-            half_written.write_bytes(source.read_bytes())
-    except OSError as error:
-        raise DatasetError(f"{target}: the attribution cannot be written: {error.strerror}") from error
