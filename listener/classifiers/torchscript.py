@@ -38,7 +38,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 RUNS_UNTIL_FUSED = 3
 """The profiling run, the compiling run, and one to see that it stays."""
 FULL_BATCHES_UNTIL_WORTH_IT = 12
-"""To run in a batch size costs what it saves in about a hundred windows."""
+"""To run in a batch size costs what it saves in some hundred windows."""
 BF16_TOLERANCE = 0.05
 """bfloat16 has 8 significant bits: scores agree with those of float32 to about two digits."""
 

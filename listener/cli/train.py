@@ -79,7 +79,7 @@ def train(
     _claim(folder, "--runs")
     if out is not None:
         _claim(out.parent, "--out")
-    is_first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun has started
+    is_first = _is_first()
     with _alone_in(folder) if is_first else nullcontext():
         if not resume and is_first:
             forget_all(folder)
@@ -96,6 +96,14 @@ def train(
             except KeyboardInterrupt:
                 click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
                 raise
+
+
+def _is_first() -> bool:
+    """Whether this is the first of the processes that torchrun has started, or the only one.
+
+    A RANK alone says nothing: on a cluster it may be that of some other program.
+    """
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -152,7 +160,9 @@ def _plan(recipe: "Recipe", manifest: "Manifest", n_networks: int | None) -> str
     labels = recipe.labels_of(manifest.labels)
     n_steps = recipe.fit.n_steps(sum(clip.label in labels for clip in manifest))
     what = "1 network" if n_networks == 1 else f"{n_networks} networks, one after another,"
-    return f"{recipe.name}: reading {len(manifest.clips)} recordings, then {what} of {n_steps} steps"
+    # An epoch without a fold is shorter; and who stops early does not get there.
+    most = "up to " if recipe.fit.epochs is not None or recipe.fit.early_stop is not None else ""
+    return f"{recipe.name}: reading {len(manifest.clips)} recordings, then {what} of {most}{n_steps} steps"
 
 
 def _trainer(

@@ -5,7 +5,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
@@ -228,11 +230,14 @@ main()
             ["run", "-c", "config.yaml", "--source", "demo", "--speed", "max", "--json"],
             {"torch", "onnx", "scipy"},
         ),
+        (["evaluate", "tiny.onnx", "--streams", "evening"], {"torch", "onnx"}),
     ],
 )
 def test_torch_is_not_loaded(arguments: list[str], not_loaded: set[str], tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.onnx").write_bytes(tiny.read_bytes())
     (tmp_path / "config.yaml").write_text("model: {path: tiny.onnx}\n")
+    (tmp_path / "evening").mkdir()
+    soundfile.write(tmp_path / "evening" / "quiet.wav", np.full(3 * 16_000, 0.01), 16_000)
     done = subprocess.run(
         [sys.executable, "-c", AT_EXIT, *arguments],
         cwd=tmp_path,

@@ -108,7 +108,9 @@ def test_the_shipped_model_in_every_form(
     assert after.figures == {**before.figures, **found.figures()}
     assert "compared with the original" in after.evaluation
     assert after.version == before.version + ("+int8" if form == "int8" else "")
-    assert (tmp_path / "household.ATTRIBUTION.csv").is_file()
+    thanks = out.with_suffix(".ATTRIBUTION.csv")
+    assert thanks.name in after.attribution
+    assert thanks.read_bytes() == household.with_suffix(".ATTRIBUTION.csv").read_bytes()
     clip = data / "esc50/audio/fold1/1-100032-A-0.flac"
     scores = [
         predict_whole(FileSource("clip", FileOptions(path=clip, speed="max")), load(path))[0]
@@ -348,7 +350,25 @@ def test_no_group_is_calibrated_with_and_judged_by(
         convert.convert(Order(tiny, "int8", tmp_path / "o.onnx", False, (clips,)))
 
 
-@given(groups=st.lists(st.integers(0, 6), min_size=8, max_size=60).filter(lambda of: len({*of} - {0}) > 1))
+@pytest.mark.parametrize("sizes", [(15, 1), (1, 15)])
+def test_a_side_with_next_to_nothing_is_refused(
+    sizes: tuple[int, int], tiny: Path, clips: Path, tmp_path: Path
+) -> None:
+    paths = sorted(path.relative_to(clips).as_posix() for path in clips.rglob("*.wav"))
+    groups = ["one"] * sizes[0] + ["other"] * sizes[1]
+    rows = [f"{path},{Path(path).parent.name},{group}" for path, group in zip(paths, groups, strict=True)]
+    (clips / "manifest.csv").write_text("\n".join(("path,label,group", *rows)) + "\n")
+    with pytest.raises(DatasetError, match="1 could calibrate and 15 judge, where --to int8 wants 4 or more"):
+        convert.convert(Order(tiny, "int8", tmp_path / "o.onnx", False, (clips,)))
+    assert not (tmp_path / "o.onnx").exists()
+
+
+def _is_of_several(groups: list[int]) -> bool:
+    """0 is a group by itself each time."""
+    return groups.count(0) + len({*groups} - {0}) > 1
+
+
+@given(groups=st.lists(st.integers(0, 6), min_size=8, max_size=60).filter(_is_of_several))
 def test_a_split_keeps_groups_whole(groups: list[int]) -> None:
     samples = [
         recordings.Sample(Path(f"{n}.wav"), None, group=f"g{group}" if group else "")
@@ -360,7 +380,7 @@ def test_a_split_keeps_groups_whole(groups: list[int]) -> None:
     assert second
     assert sorted([*first, *second], key=str) == sorted(samples, key=str)
     assert not {one.group for one in first if one.group} & {one.group for one in second if one.group}
-    if 0 in groups and not any(groups):
+    if not any(groups):
         assert len(first) == n_first
 
 

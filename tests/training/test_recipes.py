@@ -56,7 +56,7 @@ def test_the_tutorial_on_a_tree_like_urbansound8k(tmp_path: Path) -> None:
     assert card.features is not None
     assert card.features.preset == "tutorial"
     assert card.evaluation.startswith("fold 10, which it was not trained on")
-    assert "urbansound8k-resnet34: reading 20 recordings, then 1 network of" in printed
+    assert "urbansound8k-resnet34: reading 20 recordings, then 1 network of up to 5 steps" in printed
     assert "report.html" in printed
     # Only the network without fold 10 is trained, as in the tutorial.
     assert [path.name for path in (tmp_path / "out" / "runs" / "urbansound8k-resnet34").glob("*/")] == [

@@ -186,9 +186,10 @@ def test_two_trainings_do_not_share_a_folder(
             command("--holdout", "1", "--fresh")
         told = f"{folder}: another process is at work there: wait for it, or give --runs another folder"
         assert str(caught.value) == told
-        monkeypatch.setenv("RANK", "1")
-        command("--holdout", "1", "--fresh")  # what torchrun has started beside the one that holds it
-        monkeypatch.delenv("RANK")
+        with monkeypatch.context() as beside:
+            # What torchrun has started beside the one that holds it.
+            beside.setattr("listener.cli.train._is_first", lambda: False)
+            command("--holdout", "1", "--fresh")
         command("--holdout", "1", "--runs", str(tmp_path / "others"))
     assert checkpoint.stat().st_mtime_ns == written
     command("--holdout", "1", "--fresh")

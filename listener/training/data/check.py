@@ -91,7 +91,7 @@ def missing_in_folds(clips: Sequence[Clip], folds: Sequence[str]) -> list[str]:
     if single:
         told.append(
             "labels whose clips are all in one fold, so that no cross-validation can judge them: "
-            f"{', '.join(single)}; they take recordings from a second source"
+            f"{', '.join(single)}; they need recordings from a second source"
         )
     if some:
         told.append(f"labels without a clip in some folds, where they cannot be judged: {', '.join(some)}")

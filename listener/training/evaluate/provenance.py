@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
+from listener.training.attribution import attribution_of
 from listener.training.data.clip import Manifest
 from listener.training.evaluate.references import Stream
-from listener.training.export.attribution import attribution_of
 from listener.types import ModelCard
 
 _MOST_FOLDS = 10

@@ -17,8 +17,8 @@ from listener.classifiers.reference import REFERENCE_SIGNAL
 from listener.classifiers.self_check import reference_window
 from listener.classifiers.torchscript import TorchScriptClassifier
 from listener.errors import DatasetError, ModelError, printable
+from listener.training.attribution import copy_attribution, refer_to_copy
 from listener.training.export import forms, int8
-from listener.training.export.attribution import attribution_of, copy_attribution
 from listener.training.export.comparison import Comparison, compare, problem_of_exact, problem_of_int8
 from listener.training.export.recordings import (
     CutRecording,
@@ -84,9 +84,8 @@ def convert(order: Order) -> Comparison:
         problem = (problem_of_int8 if order.to == "int8" else problem_of_exact)(found)
         if problem is not None:
             raise ModelError(f"{printable(order.out)}: not written, for it is not the same model: {problem}")
-        # By the name that the card knows it by.
-        copy_attribution(order.bundle, order.out.with_name(attribution_of(order.bundle).name))
         exported.write(order.out, _finished(candidate, order, found))
+        copy_attribution(order.bundle, order.out)
     return found
 
 
@@ -169,13 +168,20 @@ def _recordings(order: Order, card: ModelCard) -> tuple[list[CutRecording], list
             f"--data: holds {len(samples)} recordings, and --to int8 wants {LEAST_RECORDINGS} or more: "
             "some to calibrate with, and others to judge it by"
         )
-    calibration, others = split(samples, max(LEAST_RECORDINGS // 2, round(CALIBRATION_SHARE * len(samples))))
+    least = LEAST_RECORDINGS // 2
+    calibration, others = split(samples, max(least, round(CALIBRATION_SHARE * len(samples))))
+    if min(len(calibration), len(others)) < least:
+        raise DatasetError(
+            f"--data: groups of recordings stay whole, and so {len(calibration)} could calibrate and "
+            f"{len(others)} judge, where --to int8 wants {least} or more of each: "
+            "add recordings from other sources"
+        )
     return hear(calibration, card), hear(others, card)
 
 
 def _finished(candidate: Classifier, order: Order, found: Comparison) -> ModelCard:
     """Give the card with its reference, and with what was measured."""
-    card = candidate.card
+    card = refer_to_copy(candidate.card, order.bundle, order.out)
     scores = candidate.predict([reference_window(card)])[0]
     reference = Reference(REFERENCE_SIGNAL, tuple(round(score, 6) for score in scores.tolist()))
     how = f"export to {order.to} compared with the original on {found.n_clips} clips"

@@ -87,7 +87,7 @@ def split(samples: Sequence[Sample], n_first: int) -> tuple[list[Sample], list[S
     samples
         In the order in which they are asked for.
     n_first
-        How many the first side is to have, half of them at most; as near to that as the groups let it be.
+        How many the first side is to have, half of them at most; with groups it may get more, or too few.
 
     Returns
     -------
@@ -110,9 +110,9 @@ def split(samples: Sequence[Sample], n_first: int) -> tuple[list[Sample], list[S
     first: list[Sample] = []
     rest = dict(groups)
     for name, group in groups.items():
-        if len(group) <= 2 * (n_first - len(first)):  # it is nearer with it than without
+        if len(first) < n_first and len(first) + len(group) <= len(samples) // 2:
             first += rest.pop(name)
-    if 2 * len(first) < n_first and len(rest) > 1:
+    if len(first) < n_first and len(rest) > 1:
         first += rest.pop(min(rest, key=lambda name: len(rest[name])))
     return first, [sample for sample in samples if _whole(sample) in rest]
 

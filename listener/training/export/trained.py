@@ -11,8 +11,8 @@ from torch import nn
 from listener.classifiers.bundle import write_bundle
 from listener.classifiers.reference import REFERENCE_SIGNAL, reference_signal
 from listener.features import LogMel
+from listener.training.attribution import attribution_of, write_attribution
 from listener.training.data.clip import Manifest
-from listener.training.export.attribution import attribution_of, write_attribution
 from listener.types import ModelCard, Reference
 
 

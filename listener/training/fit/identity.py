@@ -67,6 +67,7 @@ def differences(one: str, other: str) -> str:
     except ValueError:
         return ""
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    names = [name for name in names if name in before or name not in LATER]
     told = ", ".join(names[:MOST_DIFFERENCES])
     return f"{told} and {len(names) - MOST_DIFFERENCES} more" if len(names) > MOST_DIFFERENCES else told
 

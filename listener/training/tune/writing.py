@@ -13,7 +13,7 @@ from listener.classifiers.torchscript import TorchScriptClassifier
 from listener.errors import ModelError
 from listener.events import LabelRule
 from listener.files import whole_file
-from listener.training.export.attribution import attribution_of, copy_attribution
+from listener.training.attribution import copy_attribution, refer_to_copy
 from listener.training.export.forms import load_network
 from listener.training.tune.streams import Tuned
 from listener.types import ModelCard, Thresholds
@@ -104,6 +104,7 @@ def write_with_card(bundle: Path, out: Path, card: ModelCard) -> None:
         The bundle is none, `refuse_target` does, or the new one cannot be written or is untrue to its card.
     """
     refuse_target(bundle, out)
+    card = refer_to_copy(card, bundle, out)
     write, load = (_write_onnx, OnnxClassifier) if is_onnx(bundle) else (_write, TorchScriptClassifier)
     try:
         with whole_file(out) as half_written:
@@ -111,7 +112,7 @@ def write_with_card(bundle: Path, out: Path, card: ModelCard) -> None:
             load(half_written, card).close()
     except OSError as error:
         raise ModelError(f"{out}: the bundle cannot be written: {error.strerror}") from error
-    copy_attribution(bundle, attribution_of(out))  # the card says where the authors are listed
+    copy_attribution(bundle, out)
 
 
 def _write(bundle: Path, out: Path, card: ModelCard) -> None:

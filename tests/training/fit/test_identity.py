@@ -1,5 +1,6 @@
 """What makes a training another one."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import yaml
 
 from listener.training.data.clip import Clip, Manifest
 from listener.training.fit import identity
+from listener.training.fit.identity import differences, is_same
 from listener.training.recipe import Recipe, read_recipe
 
 
@@ -36,3 +38,13 @@ def test_whatever_decides_the_outcome_is_part_of_the_identity(tmp_path: Path) ->
     assert len({usual, *others}) == len(others) + 1
     for changes in ({"version": "2"}, {"notes": "!"}, {"fit": {"steps": 3, "checkpoint_steps": 1}}):
         assert identity(recipe(tmp_path, **changes), clips, ["dog"]) == usual
+
+
+def test_what_an_older_program_did_not_tell_is_no_difference() -> None:
+    before = json.dumps({"recipe": {"fit": {"steps": 3}}})
+    now = {"recipe": {"fit": {"steps": 3}}, "data": "0123"}
+    assert is_same(before, json.dumps(now))
+    now["recipe"] = {"fit": {"steps": 4}}
+    assert not is_same(before, json.dumps(now))
+    assert differences(before, json.dumps(now)) == "fit.steps"
+    assert differences(json.dumps({**now, "data": "4567"}), json.dumps(now)) == "data"
