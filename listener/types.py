@@ -369,6 +369,9 @@ class ModelCard:
     confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Label: how many of its clips were taken for each label, itself included."""
 
+    subset_confusion: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    """The same of each subset of the clips, by its name, where only its own labels could be said."""
+
     evaluation: str = ""
     """How the figures were measured: data, split, command."""
 

@@ -22,7 +22,12 @@ def card_with(card: ModelCard, evaluation: Evaluation) -> ModelCard:
             "mean_average_precision": on_clips.mean_average_precision.value,
             "clips": float(on_clips.clips),
         }
-        card = replace(card, figures_per_label=_per_label(on_clips), confusion=_confusion(on_clips))
+        card = replace(
+            card,
+            figures_per_label=_per_label(on_clips),
+            confusion=_confusion(on_clips),
+            subset_confusion={name: _confusion(part) for name, part in evaluation.clips.subsets.items()},
+        )
     if evaluation.streams is not None:
         figures |= dict(_of_streams(evaluation.streams))
     return replace(card, figures={name: round(value, 4) for name, value in figures.items() if value == value})

@@ -48,7 +48,7 @@ def command(tiny_data: Path, tmp_path: Path) -> Train:
 
 def test_one_command_measures_trains_and_writes_a_bundle(command: Train, tmp_path: Path) -> None:
     out = tmp_path / "models" / "tiny.pt"
-    output = command("--out", str(out))
+    output = command("--out", str(out), "--set", "subsets={few: {label: [low]}}")
     report = tmp_path / "runs" / "tiny" / "report.html"
     assert f"report: {report}" in output
     assert report.read_text().startswith("<!doctype html>")
@@ -61,6 +61,7 @@ def test_one_command_measures_trains_and_writes_a_bundle(command: Train, tmp_pat
     assert card.figures["clips"] == 4
     assert set(card.figures_per_label) == {"low", "high"}
     assert {label: sum(said.values()) for label, said in card.confusion.items()} == {"low": 2, "high": 2}
+    assert card.subset_confusion == {"few": {"low": {"low": 2}}}
     assert "each judged by a network trained without it" in card.evaluation
     assert len(card.manifest_sha256) == 64
 
